@@ -1,0 +1,1 @@
+"""The only place that runs queries and that puts results in their place."""

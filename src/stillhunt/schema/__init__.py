@@ -1,0 +1,1 @@
+"""The nouns: frozen values and Arrow schemas. Imports nothing else of Stillhunt's."""
