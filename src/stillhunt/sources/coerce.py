@@ -126,7 +126,9 @@ def _strings(name: str, values: pa.Array) -> pa.Array:
     if name in TEXT_COLUMNS:
         raise pa.ArrowInvalid("not text")
     if pa.types.is_list(kind) and name == "finish_reason":
-        return _strings(name, pc.list_element(_null_where(values, pc.equal(pc.list_value_length(values), 0)), 0))
+        return _strings(
+            name, pc.list_element(_null_where(values, pc.equal(pc.list_value_length(values), 0)), 0)
+        )
     if pa.types.is_floating(kind):  # whole numbers that a missing value turned into floats
         return values.cast(pa.int64()).cast(pa.string())
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):

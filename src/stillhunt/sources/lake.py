@@ -145,10 +145,14 @@ def read_manifest(path: Path) -> Lake:
         fields = json.loads(manifest.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
-            f"expected a lake, found no {MANIFEST}", str(path), "Make one with `stillhunt ingest LOGS --out LAKE`."
+            f"expected a lake, found no {MANIFEST}",
+            str(path),
+            "Make one with `stillhunt ingest LOGS --out LAKE`.",
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a JSON object, could not read it ({error})", str(manifest), _AGAIN) from error
+        raise InputError(
+            f"expected a JSON object, could not read it ({error})", str(manifest), _AGAIN
+        ) from error
     found = fields.get("format") if isinstance(fields, dict) else None
     if found != FORMAT:
         raise InputError(
@@ -160,7 +164,9 @@ def read_manifest(path: Path) -> Lake:
         return _lake_from(path, fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"a field is missing or has another type than spec/lake.md says ({error!r})", str(manifest), _AGAIN
+            f"a field is missing or has another type than spec/lake.md says ({error!r})",
+            str(manifest),
+            _AGAIN,
         ) from error
 
 
@@ -259,7 +265,9 @@ def _check_part(root: Path, part: Part, schema: pa.Schema) -> None:
     except FileNotFoundError as error:
         raise InputError(f"{MANIFEST} names this file and it is not there", str(path), _AGAIN) from error
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"expected a Parquet file, could not read it ({error})", str(path), _AGAIN) from error
+        raise InputError(
+            f"expected a Parquet file, could not read it ({error})", str(path), _AGAIN
+        ) from error
     if metadata.num_rows != part.rows:
         raise InputError(
             f"expected {part.rows} rows, as {MANIFEST} says, found {metadata.num_rows}", str(path), _AGAIN

@@ -124,9 +124,7 @@ def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression=compression,
         compression_level={name: 1 for name, codec in compression.items() if codec == "zstd"},
         use_dictionary=[name for name in schema.names if name in _FEW_VALUES] or False,
-        column_encoding={
-            name: "DELTA_BINARY_PACKED" for name in ("time", "row") if name in schema.names
-        },
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in ("time", "row") if name in schema.names},
         store_schema=True,
     )
 
