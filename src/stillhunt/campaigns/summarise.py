@@ -71,10 +71,11 @@ def strata(log: Log, summary: pa.Table) -> NDArray[np.int64]:
         FROM accounts ORDER BY account
         """
     )["young"].to_numpy()
-    return (country * 64 + busy) * 2 + young.astype(np.int64)
+    return np.asarray((country * 64 + busy) * 2 + young, dtype=np.int64)
 
 
 def _codes(log: Log, column: str) -> NDArray[np.int64]:
     values = log.engine.table(f"SELECT {column} AS value FROM accounts ORDER BY account")["value"]
     encoded = values.combine_chunks().dictionary_encode()
-    return encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = encoded.indices.fill_null(len(encoded.dictionary))
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)

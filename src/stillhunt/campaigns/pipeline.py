@@ -1,0 +1,58 @@
+"""From a log to explained campaigns. The whole flow is here; the model is the list ``SIGNALS_V1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stillhunt.campaigns.clusters import clusters
+from stillhunt.campaigns.evidence import weigh
+from stillhunt.campaigns.judge import judge
+from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.neighbours import neighbours
+from stillhunt.campaigns.null_logs import null_logs
+from stillhunt.campaigns.result import Campaigns, Scanned, explained
+from stillhunt.campaigns.signals.model import SIGNALS_V1
+from stillhunt.campaigns.signals.signal import Artefacts, Signal
+from stillhunt.campaigns.stages import Stages
+from stillhunt.campaigns.summarise import strata, summarise
+from stillhunt.campaigns.turns import session_starts
+from stillhunt.schema.coverage import Coverage
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """level: false discovery rate over campaigns. null_runs: null logs that candidates are held against. seed: of the
+    null logs. price_usd_per_mtok: list price, US dollars per million output tokens."""
+
+    level: float = 0.01
+    null_runs: int = 20
+    seed: int = 0
+    price_usd_per_mtok: float = 15.0
+
+
+def find_campaigns(
+    log: Log, seen: Coverage, settings: ScanSettings, inputs_digest: str, stages: Stages
+) -> Campaigns:
+    """Campaigns of a log, each with members, kind, harm, evidence tables and findings."""
+    with stages("summarise"):
+        summary = summarise(log)  # one row per account
+        sessions = session_starts(log)
+    with stages("candidates"):
+        found = candidates(log, seen, SIGNALS_V1)  # account–artefact links per signal
+    with stages("weigh"):
+        evidence = weigh(found, log.accounts)  # each link against popularity and activity
+        graph = neighbours(evidence)  # sparse weighted account graph
+    with stages("cluster"):
+        groups = clusters(graph)  # candidate groups at several strengths of tie
+    with stages("judge"):
+        nulls = null_logs(evidence, sessions, strata(log, summary), settings.null_runs, settings.seed)
+        verdicts = judge(evidence, sessions, groups, nulls, settings.level)  # p, q; at least two families
+    with stages("explain"):
+        scanned = Scanned(log, summary, found, evidence, graph, sessions, verdicts)
+        return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings
+
+
+def candidates(log: Log, seen: Coverage, model: Sequence[Signal]) -> list[tuple[Signal, Artefacts]]:
+    """The links of every signal that this log can feed."""
+    return [(signal, signal.collect(log)) for signal in model if signal.name in seen.active]
