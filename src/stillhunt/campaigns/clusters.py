@@ -1,22 +1,46 @@
-"""Candidate groups: label propagation over the account graph, at several strengths of tie.
+"""Candidate groups, from the account graph and from the artefacts themselves; which is real is for ``judge`` to say.
 
-Label propagation has no resolution limit, which modularity has. Run over ever stronger ties it gives a nest of
-candidates; which of them is real is for ``judge`` to say. Source: Raghavan, Albert and Kumara (2007).
+Label propagation over ever stronger ties gives a nest of groups. It has no resolution limit, which modularity has.
+Source: Raghavan, Albert and Kumara (2007). And the accounts of each artefact are a group, which the *other* families
+can be asked about: the cleanest question there is, because they had no say in choosing it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.neighbours import Graph
+from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.neighbours import Graph, neighbours
 
 SMALLEST = 3
 """Accounts below which a group is no candidate."""
 STRENGTHS = (0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4)
 """Least weight of a tie, as multiples of ``log(accounts)``, the weight at which an account has one tie by chance."""
 ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Groups of accounts, each ascending. seed: the family whose artefact defines the group, -1 for a cluster."""
+
+    groups: tuple[NDArray[np.int32], ...]
+    seed: NDArray[np.int16]
+
+
+def candidates(evidence: Evidence, graph: Graph | None = None) -> Candidates:
+    """Clusters of the account graph and artefacts' accounts; a set that comes twice stays once per family."""
+    found: dict[tuple[int, bytes], NDArray[np.int32]] = {}
+    for group in clusters(neighbours(evidence) if graph is None else graph):
+        found[-1, group.tobytes()] = group
+    sizes = np.diff(evidence.members_ptr)
+    for a in np.flatnonzero(sizes >= SMALLEST):
+        group = evidence.member[evidence.members_ptr[a] : evidence.members_ptr[a + 1]]
+        found[int(evidence.family[a]), group.tobytes()] = group
+    return Candidates(tuple(found.values()), np.array([seed for seed, _ in found], dtype=np.int16))
 
 
 def clusters(graph: Graph, strengths: tuple[float, ...] = STRENGTHS) -> list[NDArray[np.int32]]:

@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.turns import Sessions, takes_turns
+from stillhunt.campaigns.turns import Sessions, dispersions
+from stillhunt.stats.dispersion import evenness_p
 
 TURNS = "timing"
 """The family of ``takes_turns``, the last column of the evidence."""
@@ -28,9 +29,10 @@ def group_evidence(
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
     pointers = np.concatenate(([0], np.cumsum([len(group) for group in groups]))).astype(np.int64)
+    members = np.concatenate(groups)
     links = _link_families(
         pointers,
-        np.concatenate(groups),
+        members,
         evidence.indptr,
         evidence.artefact,
         evidence.family,
@@ -39,7 +41,7 @@ def group_evidence(
         evidence.activity,
         len(evidence.families),
     )
-    turns = np.array([-np.log(max(takes_turns(sessions, group)[1], 1e-300)) for group in groups])
+    turns = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
     return np.column_stack((links, turns))
 
 

@@ -9,6 +9,8 @@ from scipy.special import expit
 from stillhunt.campaigns.evidence import Evidence
 
 ROUNDS = 3
+JOINS = 0.99
+"""Membership from which an account that clustering missed helps to describe the group."""
 TYPICAL = 0.05
 """Least share of a group that an artefact must have to speak for membership."""
 
@@ -18,57 +20,63 @@ def memberships(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Accounts and their memberships in [0, 1], from a first guess at the group.
 
-    closed: accounts that belong to other groups and cannot join. In each family the one artefact that speaks most for
-    an account counts ``log(share in the group / share outside)``; a family whose commonest artefact the account lacks
-    counts ``log((1 - share in the group) / (1 - share outside))`` against it. The prior is the group's share of the
-    log. Repeated, because the profile changes as accounts join and leave. Accounts below 0.5 are dropped unless they
-    were in the first guess, where they stay with their low membership.
+    closed: accounts that belong to other groups and cannot join. The membership is the posterior probability under the
+    families' likelihood ratios (see ``log_odds``) with the group's share of the log as prior. Repeated, because the
+    profile sharpens as accounts leave and join; only sure joiners may shape it, so that it cannot drift. Accounts of
+    the first guess that fall below one half stay listed with their low membership.
     """
-    members = group
-    chance = np.ones(len(group))
+    described = group
+    odds = np.zeros(evidence.accounts)
     for _ in range(ROUNDS):
-        if len(members) < 2:
-            break
-        odds = _log_odds(evidence, members, chance)
+        odds = log_odds(evidence, described)
         odds[closed] = -np.inf
-        probability = expit(odds)
-        keep = probability >= 0.5
-        if not keep.any():
+        surely = odds >= np.log(JOINS / (1 - JOINS))
+        surely[group] |= odds[group] >= 0
+        grown = np.flatnonzero(surely).astype(np.int32)
+        if len(grown) < 2 or np.array_equal(grown, described):
             break
-        members = np.flatnonzero(keep).astype(np.int32)
-        chance = probability[members]
-    everyone = np.union1d(members, group).astype(np.int32)
-    result = np.zeros(len(everyone))
-    result[np.searchsorted(everyone, members)] = chance
-    if len(members) >= 2:
-        odds = _log_odds(evidence, members, chance)
-        outside = np.setdiff1d(group, members)
-        result[np.searchsorted(everyone, outside)] = np.minimum(expit(odds[outside]), 0.49)
-    return everyone, result
+        described = grown
+    listed = np.union1d(np.flatnonzero(odds >= 0), group[~closed[group]]).astype(np.int32)
+    return listed, expit(odds[listed])
 
 
-def _log_odds(
-    evidence: Evidence, members: NDArray[np.int32], chance: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Per account of the log, the log odds of belonging to ``members``."""
-    weight = np.zeros(evidence.accounts)
-    weight[members] = chance
+def log_odds(evidence: Evidence, members: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Per account of the log, the log odds of belonging with ``members``.
+
+    In each family an account's score is the largest ``log(share inside / share outside)`` of the artefacts that it
+    carries and that are typical of the group. How much a score counts is read off the log: the share of members with
+    at least that score over the same share of others, times the share of members with at most that score over the
+    same share of others. A score that many strangers reach by luck thus counts for little.
+    """
+    inside_account = np.zeros(evidence.accounts, dtype=bool)
+    inside_account[members] = True
+    size, others = float(len(members)), float(evidence.accounts - len(members))
     link_account = evidence.link_accounts()
-    size = weight.sum()
-    inside = np.bincount(evidence.artefact, weights=weight[link_account], minlength=len(evidence.signal))
+    inside = np.bincount(evidence.artefact[inside_account[link_account]], minlength=len(evidence.signal))
     share_in = (inside + 0.5) / (size + 1.0)
-    share_out = (np.maximum(evidence.popularity - inside, 0.0) + 0.5) / (evidence.accounts - size + 1.0)
-    odds = np.full(evidence.accounts, np.log(max(size, 1.0) / max(evidence.accounts - size, 1.0)))
+    share_out = (np.maximum(evidence.popularity - inside, 0) + 0.5) / (others + 1.0)
+    speaks = (inside >= max(2.0, TYPICAL * size)) & (share_in > share_out)
+    ratio = np.log(share_in / share_out)
+    odds = np.full(evidence.accounts, np.log(max(size, 1.0) / max(others, 1.0)))
     for f in range(len(evidence.families)):
-        mine = evidence.family == f
-        speaks = mine & (inside >= max(2.0, TYPICAL * size)) & (share_in > share_out)
-        if not speaks.any():
+        links = speaks[evidence.artefact] & (evidence.family[evidence.artefact] == f)
+        if not links.any():
             continue
-        links = speaks[evidence.artefact]
-        gain = np.zeros(evidence.accounts)
-        ratio = np.log(share_in / share_out)
-        np.maximum.at(gain, link_account[links], ratio[evidence.artefact[links]])
-        commonest = int(np.argmax(np.where(mine, share_in * (share_in > share_out), -1.0)))
-        lacking = np.log((1.0 - share_in[commonest]) / (1.0 - share_out[commonest]))
-        odds += np.where(gain > 0, gain, min(0.0, lacking))
+        score = np.zeros(evidence.accounts)
+        np.maximum.at(score, link_account[links], ratio[evidence.artefact[links]])
+        own, theirs = np.sort(score[inside_account]), np.sort(score[~inside_account])
+        odds += _log_ratio(len(own) - np.searchsorted(own, score, "left"), size, theirs, score, "left")
+        odds += _log_ratio(np.searchsorted(own, score, "right"), size, theirs, score, "right")
     return odds
+
+
+def _log_ratio(
+    own: NDArray[np.int64], size: float, theirs: NDArray[np.float64], score: NDArray[np.float64], side: str
+) -> NDArray[np.float64]:
+    """Log ratio of smoothed tail shares: the upper tail for side ``left``, the lower for ``right``."""
+    place = np.searchsorted(theirs, score, "left" if side == "left" else "right")
+    count = len(theirs) - place if side == "left" else place
+    ratio: NDArray[np.float64] = np.log((own + 0.5) / (size + 1.0)) - np.log(
+        (count + 0.5) / (len(theirs) + 1.0)
+    )
+    return ratio

@@ -9,7 +9,6 @@ as the log does, so that groups chosen by the data are compared with groups chos
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +51,6 @@ def _shuffled(
 
 
 def _moved_sessions(sessions: Sessions, place: NDArray[np.int32]) -> Sessions:
-    sizes = np.diff(sessions.indptr)
     came_from = np.empty_like(place)
     came_from[place] = np.arange(len(place), dtype=np.int32)
-    indptr = np.concatenate(([0], np.cumsum(sizes[came_from]))).astype(np.int64)
-    rows = np.repeat(sessions.indptr[came_from] - indptr[:-1], sizes[came_from]) + np.arange(indptr[-1])
-    return replace(
-        sessions,
-        indptr=indptr,
-        day=sessions.day[rows],
-        starts=sessions.starts[rows],
-        alive_from=sessions.alive_from[came_from],
-        alive_to=sessions.alive_to[came_from],
-    )
+    return Sessions(sessions.starts[came_from], sessions.alive_from[came_from], sessions.alive_to[came_from])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stillhunt.campaigns.clusters import clusters
+from stillhunt.campaigns.clusters import candidates
 from stillhunt.campaigns.evidence import weigh
 from stillhunt.campaigns.judge import judge
 from stillhunt.campaigns.log import Log
@@ -39,12 +39,12 @@ def find_campaigns(
         summary = summarise(log)  # one row per account
         sessions = session_starts(log)
     with stages("candidates"):
-        found = candidates(log, seen, SIGNALS_V1)  # account–artefact links per signal
+        found = collect(log, seen, SIGNALS_V1)  # account–artefact links per signal
     with stages("weigh"):
         evidence = weigh(found, log.accounts)  # each link against popularity and activity
         graph = neighbours(evidence)  # sparse weighted account graph
     with stages("cluster"):
-        groups = clusters(graph)  # candidate groups at several strengths of tie
+        groups = candidates(evidence, graph)  # candidate groups at several strengths of tie
     with stages("judge"):
         nulls = null_logs(evidence, sessions, strata(log, summary), settings.null_runs, settings.seed)
         verdicts = judge(evidence, sessions, groups, nulls, settings.level)  # p, q; at least two families
@@ -53,6 +53,6 @@ def find_campaigns(
         return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings
 
 
-def candidates(log: Log, seen: Coverage, model: Sequence[Signal]) -> list[tuple[Signal, Artefacts]]:
+def collect(log: Log, seen: Coverage, model: Sequence[Signal]) -> list[tuple[Signal, Artefacts]]:
     """The links of every signal that this log can feed."""
     return [(signal, signal.collect(log)) for signal in model if signal.name in seen.active]

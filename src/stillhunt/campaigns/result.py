@@ -120,7 +120,7 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         tuple(findings),
         scanned.verdicts.candidates,
         scanned.verdicts.families,
-        scanned.verdicts.tail.runs,
+        scanned.verdicts.null_runs,
     )
 
 

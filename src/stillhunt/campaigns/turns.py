@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.log import Log
-from stillhunt.stats.dispersion import under_dispersion
+from stillhunt.stats.dispersion import evenness_p
 
 IDLE = "INTERVAL 30 MINUTE"
 """Silence after which an exchange without a session id starts a new session."""
@@ -16,14 +17,13 @@ IDLE = "INTERVAL 30 MINUTE"
 
 @dataclass(frozen=True)
 class Sessions:
-    """Session starts per account and day, in CSR form: ``day`` counts from the first day of the log."""
+    """Session starts per account and day. starts: shape (accounts, days), days counted from the first day of the log.
+    alive_from, alive_to: first and last day on which the account starts a session, shape (accounts,); an account
+    without any has ``alive_to < alive_from``."""
 
-    indptr: NDArray[np.int64]
-    day: NDArray[np.int32]
-    starts: NDArray[np.int64]
+    starts: NDArray[np.int32]
     alive_from: NDArray[np.int32]
     alive_to: NDArray[np.int32]
-    """First and last day of each account."""
 
 
 def session_starts(log: Log) -> Sessions:
@@ -44,15 +44,15 @@ def session_starts(log: Log) -> Sessions:
         FROM starts GROUP BY account, day ORDER BY account, day
         """
     )
-    account = rows["account"].to_numpy()
-    day = rows["day"].to_numpy().astype(np.int32)
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(account, minlength=log.accounts)))).astype(np.int64)
-    present = np.diff(indptr) > 0
-    alive_from = np.zeros(log.accounts, dtype=np.int32)
-    alive_to = np.full(log.accounts, -1, dtype=np.int32)
-    alive_from[present] = day[indptr[:-1][present]]
-    alive_to[present] = day[indptr[1:][present] - 1]
-    return Sessions(indptr, day, rows["starts"].to_numpy().astype(np.int64), alive_from, alive_to)
+    account, day = rows["account"].to_numpy(), rows["day"].to_numpy()
+    days = int(day.max()) + 1 if len(day) else 1
+    starts = np.zeros((log.accounts, days), dtype=np.int32)
+    starts[account, day] = rows["starts"].to_numpy()
+    busy = starts > 0
+    present = busy.any(axis=1)
+    first = np.where(present, busy.argmax(axis=1), 0)
+    last = np.where(present, days - 1 - busy[:, ::-1].argmax(axis=1), -1)
+    return Sessions(starts, first.astype(np.int32), last.astype(np.int32))
 
 
 def takes_turns(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, float, int]:
@@ -66,18 +66,47 @@ def takes_turns(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, fl
     was in use for only a part of them. Misleads for jobs that run at fixed times on every account.
     Source: Fisher's index of dispersion; schedulers that serve the account that has rested longest.
     """
-    first = sessions.alive_from[group] + 1
-    last = sessions.alive_to[group] - 1
-    used = last >= first
-    if used.sum() < 2:
-        return float("nan"), 1.0, 0
-    group, first, last = group[used], first[used], last[used]
-    days = int(last.max()) + 1
-    counts = np.full((days, len(group)), -1, dtype=np.int64)
-    for column, (account, begin, end) in enumerate(zip(group, first, last, strict=True)):
-        counts[begin : end + 1, column] = 0
-        links = slice(sessions.indptr[account], sessions.indptr[account + 1])
-        inside = (sessions.day[links] >= begin) & (sessions.day[links] <= end)
-        counts[sessions.day[links][inside], column] = sessions.starts[links][inside]
-    here = counts >= 0
-    return under_dispersion(counts[here], here.sum(axis=1).astype(np.int64))
+    statistic, freedom, step = dispersions(sessions, np.array([0, len(group)]), group)
+    ratio = float(statistic[0] / freedom[0]) if freedom[0] else float("nan")
+    return ratio, float(evenness_p(statistic, freedom, step)[0]), int(freedom[0])
+
+
+def dispersions(
+    sessions: Sessions, pointers: NDArray[np.int64], members: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Fisher's statistic, degrees of freedom and smallest step of the statistic, per group. Group ``g`` is
+    ``members[pointers[g]:pointers[g + 1]]``."""
+    statistic, freedom, step = _dispersions(
+        sessions.starts, sessions.alive_from, sessions.alive_to, pointers, members
+    )
+    return statistic, freedom, step
+
+
+@njit(cache=True)
+def _dispersions(starts, alive_from, alive_to, pointers, members):  # type: ignore[no-untyped-def]
+    groups = len(pointers) - 1
+    days = starts.shape[1]
+    statistic = np.zeros(groups)
+    freedom = np.zeros(groups, dtype=np.int64)
+    step = np.full(groups, np.inf)
+    total = np.zeros(days)
+    squares = np.zeros(days)
+    present = np.zeros(days)
+    for g in range(groups):
+        total[:] = 0.0
+        squares[:] = 0.0
+        present[:] = 0.0
+        for place in range(pointers[g], pointers[g + 1]):
+            i = members[place]
+            for day in range(alive_from[i] + 1, alive_to[i]):
+                x = starts[i, day]
+                total[day] += x
+                squares[day] += x * x
+                present[day] += 1.0
+        for day in range(days):
+            if present[day] >= 2 and total[day] > 0:
+                mean = total[day] / present[day]
+                statistic[g] += squares[day] / mean - total[day]
+                freedom[g] += present[day] - 1
+                step[g] = min(step[g], 2.0 / mean)
+    return statistic, freedom, step
