@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -145,10 +145,14 @@ def read_manifest(path: Path) -> Lake:
         fields = json.loads(manifest.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
-            f"expected a lake, found no {MANIFEST}", str(path), "Make one with `stillhunt ingest LOGS --out LAKE`."
+            f"expected a lake, found no {MANIFEST}",
+            str(path),
+            "Make one with `stillhunt ingest LOGS --out LAKE`.",
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a JSON object, could not read it ({error})", str(manifest), _AGAIN) from error
+        raise InputError(
+            f"expected a JSON object, could not read it ({error})", str(manifest), _AGAIN
+        ) from error
     found = fields.get("format") if isinstance(fields, dict) else None
     if found != FORMAT:
         raise InputError(
@@ -160,7 +164,9 @@ def read_manifest(path: Path) -> Lake:
         return _lake_from(path, fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"a field is missing or has another type than spec/lake.md says ({error!r})", str(manifest), _AGAIN
+            f"a field is missing or has another type than spec/lake.md says ({error!r})",
+            str(manifest),
+            _AGAIN,
         ) from error
 
 
@@ -202,13 +208,17 @@ def _lake_from(root: Path, fields: Mapping[str, Any]) -> Lake:
         raise ValueError(f"text is {fields['text']!r}")
     coverage = fields["coverage"]
     accounts = fields.get("accounts")
-    lake = Lake(
+    rows = fields["rows"]
+    return Lake(
         root=root,
         text=fields["text"],
         requests=tuple(_part_from(part) for part in fields["requests"]),
         sketches=tuple(_part_from(part) for part in fields["sketches"]),
         accounts=None if accounts is None else _part_from(accounts),
         rejections=tuple(_part_from(part) for part in fields.get("rejections", ())),
+        read=int(rows["read"]),
+        written=int(rows["written"]),
+        rejected=int(rows["rejected"]),
         sketch_keys=tuple(fields["sketch_keys"]),
         sources=tuple(
             TakenFrom(taken["kind"], taken["location"], taken["rows"], taken.get("cursor"))
@@ -224,10 +234,12 @@ def _lake_from(root: Path, fields: Mapping[str, Any]) -> Lake:
         ),
         notes=dict(fields.get("notes", {})),
     )
-    return replace(lake, **{name: int(fields["rows"][name]) for name in ("read", "written", "rejected")})
 
 
 def _part_from(fields: Mapping[str, Any]) -> Part:
+    inside = PurePosixPath(fields["path"])
+    if inside.is_absolute() or ".." in inside.parts:
+        raise ValueError(f"{inside} lies outside the lake")
     return Part(
         fields["path"],
         int(fields["rows"]),
@@ -259,7 +271,9 @@ def _check_part(root: Path, part: Part, schema: pa.Schema) -> None:
     except FileNotFoundError as error:
         raise InputError(f"{MANIFEST} names this file and it is not there", str(path), _AGAIN) from error
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"expected a Parquet file, could not read it ({error})", str(path), _AGAIN) from error
+        raise InputError(
+            f"expected a Parquet file, could not read it ({error})", str(path), _AGAIN
+        ) from error
     if metadata.num_rows != part.rows:
         raise InputError(
             f"expected {part.rows} rows, as {MANIFEST} says, found {metadata.num_rows}", str(path), _AGAIN
