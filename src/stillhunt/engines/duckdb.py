@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -101,7 +102,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def parquet(paths: list[Path] | tuple[Path, ...], *, positions: bool = False) -> str:
+def parquet(paths: Sequence[Path], *, positions: bool = False) -> str:
     """A FROM item that reads Parquet files of one schema. With ``positions`` two columns are added: ``filename``
     and ``file_row_number``, which counts from 0. Raises ValueError without a file."""
     if not paths:

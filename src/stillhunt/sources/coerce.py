@@ -7,7 +7,7 @@ value by value, so that only the rows at fault are rejected.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -52,7 +52,7 @@ class Coerced:
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
-class _Unfit(ValueError):
+class _UnfitError(ValueError):
     """A value that does not convert; the message says what was expected."""
 
 
@@ -60,8 +60,6 @@ def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
     """Makes a column of the type ``target``. ``name`` is the column's, for messages and for what only some
     columns know: a negative count is taken as unknown, an empty text is null unless it is a text column."""
     if pa.types.is_dictionary(values.type):
-        if name in TEXT_COLUMNS and values.type.value_type == pa.string() == target:
-            return Coerced(values)
         values = values.dictionary_decode()
     if pa.types.is_null(values.type):
         return Coerced(pa.nulls(len(values), target))
@@ -69,13 +67,11 @@ def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
     notes: dict[str, int] = {}
     try:
         converted = _convert_column(name, values, target, notes)
-        faults: tuple[Fault, ...] = ()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        notes.clear()
-        converted, faults = _convert_values(name, values, target, notes)
+        return coerce_values(name, _python_values(values), target)
     if name in _COUNTS and converted.null_count < len(converted):
         converted = _unknown_if_negative(name, converted, notes)
-    return Coerced(converted, faults, notes)
+    return Coerced(converted, (), notes)
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -103,9 +99,7 @@ def _convert_column(name: str, values: pa.Array, target: pa.DataType, notes: dic
     if pa.types.is_string(target):
         return _strings(name, values)
     if pa.types.is_boolean(target) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        if pc.all(pc.is_in(values, pa.array([0, 1], kind), skip_nulls=False)).as_py() is False and (
-            pc.any(pc.invert(pc.is_in(values.drop_null(), pa.array([0, 1], kind)))).as_py()
-        ):
+        if not pc.all(pc.is_in(values.drop_null(), pa.array([0, 1], kind)), min_count=0).as_py():
             raise pa.ArrowInvalid("neither 0 nor 1")
         return values.cast(pa.bool_())
     if pa.types.is_boolean(kind) and not pa.types.is_boolean(target):
@@ -122,6 +116,7 @@ def _null_where(values: pa.Array, mask: pa.Array) -> pa.Array:
 def _strings(name: str, values: pa.Array) -> pa.Array:
     kind = values.type
     if pa.types.is_string(kind):
+        values.validate(full=True)  # a Parquet file may hold anything under this type
         return values
     if name in TEXT_COLUMNS:
         raise pa.ArrowInvalid("not text")
@@ -199,26 +194,31 @@ def _unknown_if_negative(name: str, values: pa.Array, notes: dict[str, int]) -> 
     return pc.if_else(negative, pa.scalar(None, values.type), values)
 
 
-def _convert_values(
-    name: str, values: pa.Array, target: pa.DataType, notes: dict[str, int]
-) -> tuple[pa.Array, tuple[Fault, ...]]:
+def coerce_values(name: str, values: Iterable[Any], target: pa.DataType) -> Coerced:
+    """The same as :func:`coerce` for Python values, one by one."""
     convert = value_converter(name, target)
     results: list[Any] = []
     faults: list[Fault] = []
-    for index, value in enumerate(_python_values(values)):
+    notes: dict[str, int] = {}
+    for index, value in enumerate(values):
         try:
             results.append(None if value is None else convert(value, notes))
-        except _Unfit as unfit:
+        except _UnfitError as unfit:
             results.append(None)
             shown = "" if name in TEXT_COLUMNS else excerpt(value)
             faults.append(Fault(index, f"{name}: expected {unfit}", shown))
-    return pa.array(results, target), tuple(faults)
+    converted = pa.array(results, target)
+    if name in _COUNTS and converted.null_count < len(converted):
+        converted = _unknown_if_negative(name, converted, notes)
+    return Coerced(converted, tuple(faults), notes)
 
 
-def _python_values(values: pa.Array) -> list[Any]:
+def _python_values(values: pa.Array) -> Iterable[Any]:
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    return values.to_pylist()  # type: ignore[no-any-return]
+    elif pa.types.is_string(values.type):
+        values = values.view(pa.binary())  # it may hold invalid UTF-8
+    return (value.as_py() for value in values)
 
 
 def excerpt(value: object) -> str:
@@ -254,18 +254,18 @@ def _decoded(value: Any) -> Any:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _Unfit("valid UTF-8") from error
+            raise _UnfitError("valid UTF-8") from error
     return value
 
 
 def _text(value: Any) -> str:
     value = _decoded(value)
     if not isinstance(value, str):
-        raise _Unfit("text")
+        raise _UnfitError("text")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:  # half of a surrogate pair
-        raise _Unfit("valid UTF-8") from error
+        raise _UnfitError("valid UTF-8") from error
     return value
 
 
@@ -291,9 +291,9 @@ def _number(value: Any) -> float | None:
         try:
             value = float(value)
         except ValueError as error:
-            raise _Unfit("a number") from error
+            raise _UnfitError("a number") from error
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Unfit("a number")
+        raise _UnfitError("a number")
     return None if math.isnan(value) else float(value)
 
 
@@ -307,9 +307,9 @@ def _whole(value: Any, limit: int) -> int | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise _Unfit("a whole number")
+        raise _UnfitError("a whole number")
     if not -limit <= value < limit:
-        raise _Unfit(f"a whole number below {limit}")
+        raise _UnfitError(f"a whole number below {limit}")
     return int(value)
 
 
@@ -327,7 +327,7 @@ def _truth(value: Any) -> bool | None:
             return None
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-    raise _Unfit("true or false")
+    raise _UnfitError("true or false")
 
 
 def _bytes(value: Any, width: int) -> bytes | None:
@@ -337,9 +337,9 @@ def _bytes(value: Any, width: int) -> bytes | None:
         try:
             value = bytes.fromhex(value)
         except ValueError as error:
-            raise _Unfit(f"{width} bytes in hexadecimal") from error
+            raise _UnfitError(f"{width} bytes in hexadecimal") from error
     if not isinstance(value, bytes) or len(value) != width:
-        raise _Unfit(f"{width} bytes")
+        raise _UnfitError(f"{width} bytes")
     return value
 
 
@@ -354,17 +354,18 @@ def _time(value: Any, notes: dict[str, int]) -> datetime | None:
         except ValueError:
             value = _moment(text)
     if isinstance(value, bool):
-        raise _Unfit("a time")
+        raise _UnfitError("a time")
     if isinstance(value, int | float):
         return _time_from_number(value, notes)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
     if not isinstance(value, datetime):
-        raise _Unfit("a time")
-    if value.tzinfo is None:
+        raise _UnfitError("a time")
+    moment: datetime = value
+    if moment.tzinfo is None:
         notes[NAIVE] = notes.get(NAIVE, 0) + 1
-        value = value.replace(tzinfo=UTC)
-    return value.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
 
 
 def _moment(text: str) -> datetime:
@@ -373,7 +374,7 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(zoned)
     except ValueError as error:
-        raise _Unfit("a time (ISO 8601, or seconds, milliseconds or microseconds since 1970)") from error
+        raise _UnfitError("a time (ISO 8601, or seconds, milliseconds or microseconds since 1970)") from error
 
 
 def _time_from_number(value: float, notes: dict[str, int]) -> datetime | None:
@@ -388,4 +389,4 @@ def _time_from_number(value: float, notes: dict[str, int]) -> datetime | None:
                 return _EPOCH + timedelta(microseconds=micros)
             except OverflowError:
                 break
-    raise _Unfit("a time between the years 1 and 9999")
+    raise _UnfitError("a time between the years 1 and 9999")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -208,13 +208,17 @@ def _lake_from(root: Path, fields: Mapping[str, Any]) -> Lake:
         raise ValueError(f"text is {fields['text']!r}")
     coverage = fields["coverage"]
     accounts = fields.get("accounts")
-    lake = Lake(
+    rows = fields["rows"]
+    return Lake(
         root=root,
         text=fields["text"],
         requests=tuple(_part_from(part) for part in fields["requests"]),
         sketches=tuple(_part_from(part) for part in fields["sketches"]),
         accounts=None if accounts is None else _part_from(accounts),
         rejections=tuple(_part_from(part) for part in fields.get("rejections", ())),
+        read=int(rows["read"]),
+        written=int(rows["written"]),
+        rejected=int(rows["rejected"]),
         sketch_keys=tuple(fields["sketch_keys"]),
         sources=tuple(
             TakenFrom(taken["kind"], taken["location"], taken["rows"], taken.get("cursor"))
@@ -230,10 +234,12 @@ def _lake_from(root: Path, fields: Mapping[str, Any]) -> Lake:
         ),
         notes=dict(fields.get("notes", {})),
     )
-    return replace(lake, **{name: int(fields["rows"][name]) for name in ("read", "written", "rejected")})
 
 
 def _part_from(fields: Mapping[str, Any]) -> Part:
+    inside = PurePosixPath(fields["path"])
+    if inside.is_absolute() or ".." in inside.parts:
+        raise ValueError(f"{inside} lies outside the lake")
     return Part(
         fields["path"],
         int(fields["rows"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillhunt.engines.duckdb import ROW_GROUP_ROWS
-from stillhunt.schema.requests import SKETCHES, TEXT_COLUMNS
+from stillhunt.schema.requests import TEXT_COLUMNS
 from stillhunt.sources.lake import Part, file_sha256
 
 PART_ROWS = 8 * ROW_GROUP_ROWS
@@ -60,7 +62,7 @@ class PartWriter:
     def __init__(self, folder: Path, schema: pa.Schema, *, start: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._schema = schema
+        self.schema = schema
         self._number = start
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
@@ -82,6 +84,10 @@ class PartWriter:
         self._flush()
         self._end_part()
 
+    def forget(self, paths: Collection[Path]) -> None:
+        """Takes parts that are gone off :attr:`paths`."""
+        self.paths = [path for path in self.paths if path not in paths]
+
     def abandon(self) -> None:
         """Closes the file that is open, after a failure."""
         self._waiting.clear()
@@ -91,13 +97,13 @@ class PartWriter:
         if self._waiting_rows == 0:
             self._waiting.clear()
             return
-        table = pa.Table.from_batches(self._waiting, self._schema)
+        table = pa.Table.from_batches(self._waiting, self.schema)
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         start = 0
         while start < table.num_rows:
             if self._writer is None:
                 path = self._folder / f"part-{self._number:06d}.parquet"
-                self._writer = open_writer(path, self._schema)
+                self._writer = open_writer(path, self.schema)
                 self.paths.append(path)
                 self._number += 1
             rows = min(ROW_GROUP_ROWS, table.num_rows - start, PART_ROWS - self._part_rows)
@@ -115,9 +121,7 @@ class PartWriter:
 
 def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A Parquet writer with the encodings that suit a lake's columns."""
-    compression: str | dict[str, str] = {
-        name: "none" if name in ("sketch", "text_id") else "zstd" for name in schema.names
-    }
+    compression = {name: "none" if name in ("sketch", "text_id") else "zstd" for name in schema.names}
     return pq.ParquetWriter(
         path,
         schema,
@@ -157,15 +161,16 @@ def drop_rows(path: Path, schema: pa.Schema, positions: npt.NDArray[np.int64]) -
 def describe_part(path: Path, root: Path) -> Part:
     """A part's line in ``lake.json``, from its footer and its bytes."""
     metadata = pq.read_metadata(path)
-    first = last = None
-    index = metadata.schema.to_arrow_schema().get_field_index("time")
-    if index >= 0:
-        statistics = [
-            metadata.row_group(group).column(index).statistics for group in range(metadata.num_row_groups)
-        ]
-        first = min(each.min for each in statistics)
-        last = max(each.max for each in statistics)
+    first, last = times_of(path) if "time" in metadata.schema.names else (None, None)
     return Part(path.relative_to(root).as_posix(), metadata.num_rows, file_sha256(path), first, last)
+
+
+def times_of(path: Path) -> tuple[datetime, datetime]:
+    """The earliest and the latest time in a part of ``requests``, from its footer."""
+    metadata = pq.read_metadata(path)
+    index = metadata.schema.names.index("time")
+    groups = [metadata.row_group(group).column(index).statistics for group in range(metadata.num_row_groups)]
+    return min(each.min for each in groups), max(each.max for each in groups)
 
 
 def filled_rows(paths: list[Path]) -> dict[str, int]:
@@ -186,9 +191,3 @@ def next_number(folder: Path) -> int:
     """The first part number that no file in the folder bears, named by ``lake.json`` or not."""
     found = (re.fullmatch(r"part-(\d+)\.parquet", path.name) for path in folder.glob("part-*.parquet"))
     return max((int(match.group(1)) + 1 for match in found if match), default=0)
-
-
-SKETCH_KEY = ("role", "text_id", "sketch_key_id")
-"""What makes a text the same: columns of SKETCHES."""
-
-assert set(SKETCH_KEY) <= set(SKETCHES.names)
