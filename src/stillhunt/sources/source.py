@@ -25,11 +25,13 @@ class Rejected:
 @dataclass(frozen=True)
 class Parsed:
     """Some rows of a log. ``requests`` has the schema REQUESTS, in any order of time. ``cursor`` is where an
-    incremental source goes on after these rows."""
+    incremental source goes on after these rows. ``passed_over`` counts, by reason, records that are in order but
+    are no exchange, such as embeddings."""
 
     requests: pa.RecordBatch
     rejected: tuple[Rejected, ...] = ()
     cursor: Mapping[str, Any] | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
