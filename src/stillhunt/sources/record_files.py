@@ -45,8 +45,8 @@ def read_records(path: Path, advance: Callable[[int], None] = lambda _: None) ->
     """Each record of a file with its row: the line of JSON lines, else the how-manieth record, from 1.
 
     ``advance`` is told how many bytes of the file were taken. Bytes that are no UTF-8 become U+FFFD, so that a
-    client cannot hide a request by the bytes it sends. Raises InputError when the file cannot be opened, or is a
-    Parquet file that cannot be read.
+    client cannot hide a request by the bytes it sends. Raises InputError when the file cannot be opened, or not be
+    read any further.
     """
     try:
         raw = path.open("rb")
@@ -61,16 +61,19 @@ def read_records(path: Path, advance: Callable[[int], None] = lambda _: None) ->
         else:
             stream = _decompressed(raw)
             items = _csv(stream) if ".csv" in suffixes else _json(stream)
-        seen, row = 0, 0
+        seen = 0
         try:
             for count, item in enumerate(items):
-                row = item.row if isinstance(item, Unreadable) else item[0]
                 yield item
                 if count % _REPORT_EVERY == 0 and raw.tell() > seen:
                     advance(raw.tell() - seen)
                     seen = raw.tell()
-        except _DAMAGE:
-            yield Unreadable(row + 1, "expected a whole compressed file; it is damaged or ends early")
+        except _DAMAGE as error:
+            raise InputError(
+                "expected a whole compressed file; it is damaged or ends early",
+                str(path),
+                "Fetch the file again; what stands before the damage was read.",
+            ) from error
         advance(path.stat().st_size - seen)
 
 

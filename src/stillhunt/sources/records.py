@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from stillhunt.errors import InputError
 from stillhunt.schema.progress import Progress
 from stillhunt.schema.requests import REQUESTS, TEXT_COLUMNS
 from stillhunt.sources.convert import UnusableError
@@ -131,9 +132,10 @@ class Batch:
     """Rows that wait to become a RecordBatch of REQUESTS."""
 
     def __init__(self, mapping: RecordMapping, trusted: Sequence[Network] = ()) -> None:
-        self._mapping = mapping
+        self.mapping = mapping
         self._trusted = trusted
         self._rows: list[dict[str, Any]] = []
+        self._places: list[tuple[str, int]] = []
         self._rejected: list[Rejected] = []
         self._passed_over: Counter[str] = Counter()
         self._bytes = 0
@@ -151,16 +153,21 @@ class Batch:
 
     def add(self, record: Record, file: str, row: int) -> None:
         """One record of the log: a row, a rejection, or passed over."""
-        reason = self._mapping.passed_over(record)
+        reason = self.mapping.passed_over(record)
         if reason is not None:
-            self._passed_over[reason] += 1
+            self.pass_over(reason)
             return
-        values = row_of(record, self._mapping, self._trusted)
+        values = row_of(record, self.mapping, self._trusted)
         if isinstance(values, Rejected):
             self.reject(replace(values, file=file, row=row))
             return
         self._rows.append(values)
+        self._places.append((file, row))
         self._bytes += sum(len(values.get(name) or "") for name in TEXT_COLUMNS)
+
+    def pass_over(self, reason: str) -> None:
+        """A record that is no exchange."""
+        self._passed_over[reason] += 1
 
     def reject(self, rejected: Rejected) -> None:
         """A record that could not even be read."""
@@ -168,10 +175,17 @@ class Batch:
 
     def take(self, cursor: Mapping[str, Any] | None = None) -> Parsed:
         """What has come so far; the batch is empty afterwards."""
+        files = {file for file, _ in self._places}
+        rows = pa.array([row for _, row in self._places], pa.int64()) if len(files) == 1 else None
         parsed = Parsed(
-            requests_batch(self._rows), tuple(self._rejected), cursor, passed_over=dict(self._passed_over)
+            requests_batch(self._rows),
+            tuple(self._rejected),
+            cursor,
+            file=files.pop() if len(files) == 1 else "",
+            rows=rows,
+            notes={f"passed over: {reason}": count for reason, count in self._passed_over.items()},
         )
-        self._rows, self._rejected, self._bytes = [], [], 0
+        self._rows, self._places, self._rejected, self._bytes = [], [], [], 0
         self._passed_over = Counter()
         return parsed
 
@@ -268,20 +282,31 @@ class RecordLog:
         return self.mapping.kind
 
     def batches(self, progress: Progress) -> Iterator[Parsed]:
-        """Streams the files in the order given. Raises InputError when a file cannot be opened at all."""
-        progress.stage(f"reading {self.kind}", sum(path.stat().st_size for path in self.paths), "bytes")
+        """Streams the files in the order given. Raises InputError when a file cannot be opened, or not be read to
+        its end, after what was read before."""
         batch = Batch(self.mapping, self.trusted)
         for path in self.paths:
-            for item in read_records(path, progress.advance):
-                if isinstance(item, Unreadable):
-                    batch.reject(Rejected(str(path), item.row, item.reason))
-                else:
-                    row, record = item
-                    for exchange in self.mapping.unfold(record):
-                        batch.add(exchange, str(path), row)
-                        if batch.is_full:
-                            yield batch.take()
-                if batch.is_full:
-                    yield batch.take()
+            for _ in fill(batch, path, self.mapping, progress):
+                yield batch.take()
+            if not batch.is_empty:
+                yield batch.take()
+
+
+def fill(batch: Batch, path: Path, mapping: RecordMapping, progress: Progress) -> Iterator[None]:
+    """Puts the records of a file into a batch; comes back whenever the batch is to be taken."""
+    try:
+        for item in read_records(path, progress.advance):
+            if isinstance(item, Unreadable):
+                batch.reject(Rejected(str(path), item.row, item.reason))
+            else:
+                row, record = item
+                for exchange in mapping.unfold(record):
+                    batch.add(exchange, str(path), row)
+                    if batch.is_full:
+                        yield
+            if batch.is_full:
+                yield
+    except InputError:
         if not batch.is_empty:
-            yield batch.take()
+            yield
+        raise

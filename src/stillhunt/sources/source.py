@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from stillhunt.schema.coverage import Coverage
 from stillhunt.schema.progress import Progress
 
 
@@ -25,13 +26,20 @@ class Rejected:
 @dataclass(frozen=True)
 class Parsed:
     """Some rows of a log. ``requests`` has the schema REQUESTS, in any order of time. ``cursor`` is where an
-    incremental source goes on after these rows. ``passed_over`` counts, by reason, records that are in order but
-    are no exchange, such as embeddings."""
+    incremental source goes on after these rows.
+
+    ``file`` and ``rows`` (int64, one number per row of ``requests``, from 1) say where the rows stand, so that a
+    row which only turns out to be unusable later, such as a duplicate, can be named; without them its position
+    among the source's accepted rows is given. ``notes`` holds what a reader should know, such as a column that
+    was ignored, with the number of rows it concerns, or 0 where a number says nothing.
+    """
 
     requests: pa.RecordBatch
     rejected: tuple[Rejected, ...] = ()
     cursor: Mapping[str, Any] | None = None
-    passed_over: Mapping[str, int] = field(default_factory=dict)
+    file: str = ""
+    rows: pa.Int64Array | None = None
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -46,8 +54,21 @@ class Source(Protocol):
         """Where it is, for people; never with a password in it."""
 
     def batches(self, progress: Progress) -> Iterator[Parsed]:
-        """Streams the log in batches small enough that memory stays flat. Raises InputError when the log as a
-        whole cannot be used."""
+        """Streams the log in batches small enough that memory stays flat: at most 65,536 rows and about 32 MB.
+
+        A source of files advances ``progress`` by the bytes of the file that it has read; the caller has opened
+        the stage. Any other source opens a stage of its own. Raises InputError when the log as a whole cannot be
+        used, or from some place on; batches given before stay valid.
+        """
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file, or the rest of one, that could not be read. ``rows`` were taken from it before it failed."""
+
+    file: str
+    reason: str
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,3 +80,12 @@ class IngestReport:
     rejected: int
     reasons: Mapping[str, int] = field(default_factory=dict)
     """How many rows were rejected for each reason."""
+    skipped: tuple[Skipped, ...] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What a reader should know, with the number of rows that it concerns, or 0."""
+    coverage: Coverage | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether any input was left out: exit status 3."""
+        return self.rejected > 0 or bool(self.skipped)
