@@ -286,3 +286,41 @@ def error_status(value: Any) -> int | None:
     except UnusableError:
         name = str(value).rsplit(".", 1)[-1].strip().lower()
         return ERROR_STATUSES.get(name)
+
+
+NO_ANSWER_PATHS = (
+    "embedding",
+    "moderation",
+    "rerank",
+    "/images",
+    "/audio",
+    "/files",
+    "/batches",
+    "/models",
+    "count_tokens",
+)
+ANSWER_PATHS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/messages",
+    ":generatecontent",
+    ":streamgeneratecontent",
+    "/converse",
+    "/converse-stream",
+    "/invoke",
+    "/invoke-with-response-stream",
+    "/api/chat",
+    "/api/generate",
+)
+"""How the paths end at which the common APIs are asked for an answer."""
+
+
+def asks_for_an_answer(path: Any) -> bool | None:
+    """Whether a request path is one at which a model is asked for an answer; None where that is not known."""
+    if not isinstance(path, str):
+        return None
+    plain = path.partition("?")[0].rstrip("/").lower()
+    if plain.endswith(ANSWER_PATHS):
+        return True
+    return False if any(word in plain for word in NO_ANSWER_PATHS) else None

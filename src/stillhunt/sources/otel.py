@@ -136,6 +136,14 @@ def looks_like(records: Sequence[Record]) -> bool:
     )
 
 
+def unfold_otlp(record: Record) -> Iterator[Record]:
+    """The spans and whole events of an export request, one by one. :class:`OtelFiles` does better: it brings
+    together what belongs together."""
+    for piece in json_pieces(record):
+        if not isinstance(piece, str) and piece.what != "message":
+            yield piece.values
+
+
 OTEL = RecordMapping(
     kind="otel_json",
     fields=FIELDS,
@@ -146,6 +154,7 @@ OTEL = RecordMapping(
         forwarded_for=key("http.request.header.x-forwarded-for"),
         forwarded=key("http.request.header.forwarded"),
     ),
+    unfold=unfold_otlp,
     passed_over=passed_over,
 )
 
