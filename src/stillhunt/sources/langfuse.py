@@ -103,6 +103,7 @@ def looks_like(records: Sequence[Record]) -> bool:
     """Whether these are Langfuse's observations."""
     return any(
         first_value(record, _START) is not None
+        and "type" in record
         and ("trace_id" in record or "traceId" in record)
         and any(
             name in record for name in (*_USAGE, *_PARAMETERS, "provided_model_name", "parent_observation_id")

@@ -1,8 +1,8 @@
 """LiteLLM's ``StandardLoggingPayload``, one JSON object per exchange, as its callbacks and log sinks write it.
 
 Fields as in LiteLLM 1.106 (docs.litellm.ai/docs/proxy/logging_spec). The account is the user whom the virtual key
-belongs to, else the key's hash: both are authenticated, while ``end_user`` is whatever the caller sends, and
-counts only where the proxy knows no user and no key.
+belongs to, else the key's hash: both are authenticated, while ``end_user`` is whatever the caller sends. It counts
+only where no customer's key was used: behind the master key, or without any.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ NO_EXCHANGE = (
 )
 """A call type with one of these words in it asks no model for an answer."""
 
-NOBODY = frozenset({"default_user_id", "litellm_proxy_master_key", "litellm_proxy_admin"})
+NOBODY = frozenset({"default_user_id", "litellm_proxy_master_key", "litellm_proxy_admin", "None"})
 """What LiteLLM writes for a user or key that stands for no customer: its master key's."""
 
 
@@ -66,6 +66,13 @@ def account(value: Any) -> str | None:
     """A user or key that stands for a customer."""
     name = identifier(value)
     return None if name in NOBODY else name
+
+
+def account_of(user: Any, key_hash: Any, end_user: Any) -> Any:
+    """Which of LiteLLM's names for the caller is the account."""
+    behind_master_key = any(isinstance(name, str) and name in NOBODY for name in (user, key_hash))
+    authenticated = user or key_hash
+    return end_user or authenticated if behind_master_key else authenticated or end_user
 
 
 def status_of(value: Any) -> int | None:
@@ -81,9 +88,9 @@ def finish_of(value: Any) -> str | None:
 FIELDS = (
     Field("time", at("startTime"), timestamp),
     Field("request_id", at("id", "litellm_call_id"), identifier),
-    Field("account_id", at("metadata.user_api_key_user_id", "metadata.user_api_key_hash"), account),
-    Field("account_id", at("end_user", "metadata.user_api_key_end_user_id"), identifier_or_none),
-    Field("account_id", at("metadata.user_api_key_user_id", "metadata.user_api_key_hash"), identifier),
+    Field(
+        "account_id", at("@account"), identifier, named="metadata.user_api_key_user_id or user_api_key_hash"
+    ),
     Field("org_id", at("metadata.user_api_key_org_id", "metadata.user_api_key_team_id"), identifier),
     Field("api_key_id", at("metadata.user_api_key_hash"), identifier),
     Field("session_id", at("session_id"), identifier_or_none),
@@ -107,7 +114,7 @@ FIELDS = (
     Field("status", at("status"), status_of),
     Field("status", at("error_information.error_code", "error_information.error_class"), error_status),
     Field("finish_reason", at("response"), finish_of),
-    Field("latency_ms", at("duration_s"), seconds),
+    Field("latency_ms", at("@duration_s"), seconds),
     Field("user_agent", at("metadata.user_agent", "user_agent"), identifier_or_none),
     Field("reasoning_signature", at("messages"), signature_digest),
     Field("system_prompt", at("messages"), system_text),
@@ -117,27 +124,33 @@ FIELDS = (
 
 
 def unfold(record: Record) -> Iterable[Record]:
-    """The payload itself, also out of the ``kwargs`` that LiteLLM hands to a callback; with ``duration_s``, since
-    ``response_time`` is only the time to the first token when the answer is streamed."""
+    """The payload itself, also out of the ``kwargs`` that LiteLLM hands to a callback, with what takes two fields to
+    tell: ``@account``, ``@duration_s`` (``response_time`` is only the time to the first token when the answer is
+    streamed), ``@peer`` or ``@forwarded_for``."""
     for name in ("kwargs", "standard_logging_object"):
         inner = record.get(name)
         if isinstance(inner, dict):
             record = inner
+    metadata = record.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    found = address(metadata.get("requester_ip_address") or record.get("requester_ip_address"))
+    found["@account"] = account_of(
+        metadata.get("user_api_key_user_id"),
+        metadata.get("user_api_key_hash"),
+        record.get("end_user") or metadata.get("user_api_key_end_user_id"),
+    )
     start, end = record.get("startTime"), record.get("endTime")
     if isinstance(start, int | float) and isinstance(end, int | float) and end >= start:
-        record = {**record, "duration_s": end - start}
-    return (with_address(record),)
+        found["@duration_s"] = end - start
+    return ({**record, **found},)
 
 
-def with_address(record: Record) -> Record:
-    """With ``requester_ip_address`` told apart: LiteLLM writes its peer's address into it or, with
-    ``use_x_forwarded_for``, the whole header."""
-    metadata = record.get("metadata")
-    address = metadata.get("requester_ip_address") if isinstance(metadata, dict) else None
-    address = address or record.get("requester_ip_address")
-    if isinstance(address, str) and address:
-        return {**record, "forwarded_for" if "," in address else "peer": address}
-    return record
+def address(stated: Any) -> dict[str, Any]:
+    """``@peer`` or ``@forwarded_for``: LiteLLM writes its peer's address or, with ``use_x_forwarded_for``, the whole
+    header into one field."""
+    if not isinstance(stated, str) or not stated:
+        return {}
+    return {"@forwarded_for" if "," in stated else "@peer": stated}
 
 
 def passed_over(record: Record) -> str | None:
@@ -165,8 +178,8 @@ LITELLM = RecordMapping(
     fields=FIELDS,
     looks_like=looks_like,
     address=AddressPaths(
-        peer=at("peer"),
-        forwarded_for=at("forwarded_for", "metadata.requester_custom_headers.x-forwarded-for"),
+        peer=at("@peer"),
+        forwarded_for=at("@forwarded_for", "metadata.requester_custom_headers.x-forwarded-for"),
     ),
     unfold=unfold,
     passed_over=passed_over,

@@ -66,7 +66,12 @@ _ACCOUNT = (
 FIELDS = (
     Field("time", key("@start"), epoch_nanoseconds),
     Field("request_id", key("gen_ai.response.id", "@span_id"), identifier_or_none),
-    Field("account_id", key(*_ACCOUNT) + tuple(("@resource", name) for name in _ACCOUNT), account),
+    Field(
+        "account_id",
+        key(*_ACCOUNT) + tuple(("@resource", name) for name in _ACCOUNT),
+        account,
+        named=f"{', '.join(_ACCOUNT)} (attribute or resource)",
+    ),
     Field("org_id", key("organization.id", "tenant.id", "metadata.user_api_key_org_id"), identifier_or_none),
     Field("api_key_id", key("metadata.user_api_key_hash"), identifier_or_none),
     Field("session_id", key("gen_ai.conversation.id", "session.id"), identifier_or_none),

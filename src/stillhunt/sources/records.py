@@ -40,11 +40,13 @@ EXCERPT_CHARS = 80
 @dataclass(frozen=True)
 class Field:
     """Where a column's value stands. ``paths`` are alternatives: the first that holds a value that is neither
-    null nor empty, and that ``convert`` does not turn into None, counts."""
+    null nor empty, and that ``convert`` does not turn into None, counts. ``named`` is what messages call the
+    place; by default the paths."""
 
     column: str
     paths: tuple[RecordPath, ...]
     convert: Convert
+    named: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,7 @@ def row_of(
                 break
     for column in ("time", "account_id"):
         if column not in values:
-            places = " or ".join(
-                ".".join(path) for each in mapping.fields if each.column == column for path in each.paths
-            )
-            return Rejected("", 0, f"{column}: expected a value in {places}, got none")
+            return Rejected("", 0, f"{column}: expected a value in {_places(mapping, column)}, got none")
     if "client_ip" not in values:
         values["client_ip"] = _client_ip(record, mapping.address, trusted)
     return values
@@ -234,6 +233,11 @@ def requests_batch(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
             ]
             columns.append(pa.array(clean, column.type))
     return pa.RecordBatch.from_arrays(columns, schema=REQUESTS)
+
+
+def _places(mapping: RecordMapping, column: str) -> str:
+    fields = [each for each in mapping.fields if each.column == column]
+    return " or ".join(each.named or " or ".join(".".join(path) for path in each.paths) for each in fields)
 
 
 def _client_ip(record: Record, address: AddressPaths, trusted: Sequence[Network]) -> str | None:
