@@ -227,18 +227,21 @@ def take_request(request: Record, place: Place, join: Join[Place], batch: Batch)
         if isinstance(piece, str):
             batch.reject(Rejected(*place, piece))
         else:
-            take_piece(piece, place, join, batch, 0.0)
+            yield from take_piece(piece, place, join, batch, 0.0)
         if batch.is_full:
             yield
 
 
-def take_piece(piece: Piece, place: Place, join: Join[Place], batch: Batch, now: float) -> None:
-    """One span or event into a join, and into a batch what is complete with it."""
+def take_piece(piece: Piece, place: Place, join: Join[Place], batch: Batch, now: float) -> Iterator[None]:
+    """One span or event into a join, and into a batch what is complete with it; comes back whenever the batch is
+    to be taken."""
     if piece.what == "span" and batch.mapping.passed_over(piece.values) is not None:
         batch.add(piece.values, *place)
         return
     for joined in join.add(piece, place, now):
         add_joined(batch, joined)
+        if batch.is_full:
+            yield
 
 
 def add_joined(batch: Batch, joined: Joined[Place]) -> None:
