@@ -32,6 +32,19 @@ def whole_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             str(target),
             "Name another --out, or add --overwrite to replace it.",
         )
+    with directory_aside(target) as aside:
+        yield aside
+        _swap(aside, target)
+
+
+@contextmanager
+def directory_aside(target: Path) -> Iterator[Path]:
+    """A directory beside ``target``, on the same file system, which vanishes when the block ends; until then no
+    other run can write ``target``.
+
+    Raises OutputError when the place cannot be written, or when another run is writing ``target``.
+    """
+    target = target.absolute()
     lock_path = target.parent / f".{target.name}.lock"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +69,6 @@ def whole_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise _unwritable(target, error) from error
         try:
             yield aside
-            _swap(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             lock_path.unlink(missing_ok=True)

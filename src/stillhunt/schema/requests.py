@@ -108,3 +108,6 @@ MODEL_CAPABILITIES = (
     "other",
 )
 """Coarse capability labels of a prompt. The first six are what distillation is reported to be after."""
+
+HARVESTED_CAPABILITIES = MODEL_CAPABILITIES[:6]
+"""Labels of what distillation is reported to be after."""

@@ -1,0 +1,125 @@
+"""``Evidence``: every account–artefact link of a log as one sparse matrix, weighed against popularity and activity.
+
+The null of all link signals: account ``i`` carries artefact ``a`` of signal ``s`` with probability
+``1 - exp(-k_is d_a / K_s)``, where ``k_is`` is the number of the signal's artefacts that the account carries, ``d_a``
+the number of accounts that carry the artefact and ``K_s`` the sum of both over the log. It is the bipartite
+configuration model: popular artefacts and busy accounts meet often, and such a meeting weighs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillhunt.campaigns.signals.signal import Artefacts, Signal
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Links of ``accounts`` accounts to ``A`` artefacts in CSR form, both ways.
+
+    indptr, artefact, n: per account, its artefacts (ascending, so families stay together) and exchanges behind each.
+    members_ptr, member: per artefact, its accounts (ascending).
+    signal: per artefact, the index of its signal in ``signals``. family: per artefact, the index in ``families``.
+    popularity: per artefact, accounts of the whole log that carry it. rate: per artefact, ``d_a / K_s``.
+    activity: shape (signals, accounts), ``k_is``.
+    artefact_id: per artefact, the identity that its signal gave it.
+    """
+
+    accounts: int
+    signals: tuple[Signal, ...]
+    families: tuple[str, ...]
+    indptr: NDArray[np.int64]
+    artefact: NDArray[np.int32]
+    n: NDArray[np.int64]
+    members_ptr: NDArray[np.int64]
+    member: NDArray[np.int32]
+    signal: NDArray[np.int16]
+    family: NDArray[np.int16]
+    popularity: NDArray[np.int64]
+    rate: NDArray[np.float64]
+    activity: NDArray[np.float64]
+    artefact_id: NDArray[np.uint64]
+
+    def link_accounts(self) -> NDArray[np.int32]:
+        """The account of each link, in the order of ``artefact``."""
+        return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
+
+
+def weigh(found: Sequence[tuple[Signal, Artefacts]], accounts: int) -> Evidence:
+    """One matrix from the links of every signal; artefacts are numbered family by family."""
+    signals = tuple(signal for signal, _ in found)
+    families = tuple(dict.fromkeys(signal.family for signal in signals))
+    by_family = sorted(range(len(signals)), key=lambda s: families.index(signals[s].family))
+    account_of, artefact_of, counts = [], [], []
+    ids, signal_of, popularity = [], [], []
+    offset = 0
+    for s in by_family:
+        links = found[s][1].links
+        identity, first, local = np.unique(
+            links["artefact"].to_numpy(), return_index=True, return_inverse=True
+        )
+        account_of.append(links["account"].to_numpy().astype(np.int32))
+        artefact_of.append((local + offset).astype(np.int32))
+        counts.append(links["n"].to_numpy().astype(np.int64))
+        ids.append(identity)
+        signal_of.append(np.full(len(identity), s, dtype=np.int16))
+        popularity.append(links["accounts"].to_numpy()[first].astype(np.int64))
+        offset += len(identity)
+    signal = _joined(signal_of, np.int16)
+    family_of_signal = np.array([families.index(signal.family) for signal in signals], dtype=np.int16)
+    popular = _joined(popularity, np.int64)
+    totals = np.bincount(signal, weights=popular.astype(np.float64), minlength=len(signals))
+    evidence = Evidence(
+        accounts=accounts,
+        signals=signals,
+        families=families,
+        indptr=np.zeros(accounts + 1, dtype=np.int64),
+        artefact=np.zeros(0, dtype=np.int32),
+        n=np.zeros(0, dtype=np.int64),
+        members_ptr=np.zeros(offset + 1, dtype=np.int64),
+        member=np.zeros(0, dtype=np.int32),
+        signal=signal,
+        family=family_of_signal[signal] if len(signals) else np.zeros(0, dtype=np.int16),
+        popularity=popular,
+        rate=popular / np.maximum(totals[signal], 1.0),
+        activity=np.zeros((len(signals), accounts)),
+        artefact_id=_joined(ids, np.uint64),
+    )
+    return relink(
+        evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32), _joined(counts, np.int64)
+    )
+
+
+def relink(
+    evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32], n: NDArray[np.int64]
+) -> Evidence:
+    """The same artefacts tied to other accounts: used to fill a matrix and to draw null logs."""
+    order = np.lexsort((artefact, account))
+    back = np.lexsort((account, artefact))
+    signal_of_link = evidence.signal[artefact]
+    activity = np.zeros((len(evidence.signals), evidence.accounts))
+    np.add.at(activity, (signal_of_link, account), 1.0)
+    return replace(
+        evidence,
+        indptr=_pointers(account, evidence.accounts),
+        artefact=artefact[order],
+        n=n[order],
+        members_ptr=_pointers(artefact, len(evidence.signal)),
+        member=account[back],
+        activity=activity,
+    )
+
+
+def _pointers(rows: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=size)))).astype(np.int64)
+
+
+def _joined(parts: Sequence[NDArray[Scalar]], dtype: type[Scalar]) -> NDArray[Scalar]:
+    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype=dtype)

@@ -1,0 +1,106 @@
+"""How strongly each family says that the accounts of a group belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.turns import Sessions, takes_turns
+
+TURNS = "timing"
+"""The family of ``takes_turns``, the last column of the evidence."""
+
+
+def group_evidence(
+    evidence: Evidence, sessions: Sessions, groups: Sequence[NDArray[np.int32]]
+) -> NDArray[np.float64]:
+    """Nats per group and family, shape (groups, families + 1); the last column is timing.
+
+    Of a link family, the larger of two statistics less ``log 2``. First: the one artefact that is most concentrated
+    in the group, by Chernoff's bound on its count, less the logarithm of the number of artefacts tried. Second: how
+    many members share any artefact with another member, by Chernoff's bound on half that count, because matches come
+    in pairs. Both against the null of ``evidence``.
+    """
+    if not groups:
+        return np.zeros((0, len(evidence.families) + 1))
+    pointers = np.concatenate(([0], np.cumsum([len(group) for group in groups]))).astype(np.int64)
+    links = _link_families(
+        pointers,
+        np.concatenate(groups),
+        evidence.indptr,
+        evidence.artefact,
+        evidence.family,
+        evidence.signal,
+        evidence.rate,
+        evidence.activity,
+        len(evidence.families),
+    )
+    turns = np.array([-np.log(max(takes_turns(sessions, group)[1], 1e-300)) for group in groups])
+    return np.column_stack((links, turns))
+
+
+@njit(cache=True)
+def _chernoff(x, mean):  # type: ignore[no-untyped-def]
+    if x <= mean or x <= 0:
+        return 0.0
+    return x * np.log(x / max(mean, 1e-300)) - x + mean
+
+
+@njit(cache=True)
+def _link_families(  # type: ignore[no-untyped-def]
+    pointers, member, indptr, artefact, family, signal, rate, activity, families
+):
+    groups = len(pointers) - 1
+    result = np.zeros((groups, families))
+    count = np.zeros(len(family), dtype=np.int64)
+    touched = np.empty(len(family), dtype=np.int64)
+    busy = np.zeros(activity.shape[0])
+    active = np.zeros(activity.shape[0])
+    for g in range(groups):
+        group = member[pointers[g] : pointers[g + 1]]
+        busy[:] = 0.0
+        active[:] = 0.0
+        seen = 0
+        for i in group:
+            for s in range(activity.shape[0]):
+                busy[s] += activity[s, i]
+                active[s] += 1.0 if activity[s, i] > 0 else 0.0
+            for link in range(indptr[i], indptr[i + 1]):
+                a = artefact[link]
+                if count[a] == 0:
+                    touched[seen] = a
+                    seen += 1
+                count[a] += 1
+        best = np.zeros(families)
+        tried = np.zeros(families)
+        for position in range(seen):
+            a = touched[position]
+            s, f = signal[a], family[a]
+            tried[f] += 1.0
+            mean = active[s] * -np.expm1(-rate[a] * busy[s] / active[s])
+            best[f] = max(best[f], _chernoff(float(count[a]), mean))
+        matched = np.zeros(families)
+        expected = np.zeros(families)
+        for i in group:
+            chance = np.zeros(families)
+            match = np.zeros(families)
+            for link in range(indptr[i], indptr[i + 1]):
+                a = artefact[link]
+                s, f = signal[a], family[a]
+                chance[f] += rate[a] * (busy[s] - activity[s, i])
+                if count[a] > 1:
+                    match[f] = 1.0
+            for f in range(families):
+                expected[f] += -np.expm1(-chance[f])
+                matched[f] += match[f]
+        for f in range(families):
+            single = best[f] - np.log(max(tried[f], 1.0))
+            paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
+            result[g, f] = max(0.0, max(single, paired) - np.log(2.0))
+        for position in range(seen):
+            count[touched[position]] = 0
+    return result

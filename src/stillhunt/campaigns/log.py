@@ -1,0 +1,78 @@
+"""``Log``: what a scan reads, opened once and passed along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from stillhunt.engines.duckdb import DuckDB, quoted
+from stillhunt.errors import InputError
+from stillhunt.schema.accounts import ACCOUNTS
+
+
+@dataclass(frozen=True)
+class Log:
+    """A window of exchanges behind an engine.
+
+    The engine holds the view ``exchanges`` (columns of LAKE_REQUESTS and ``account``, the account's number), the
+    table ``account_numbers`` (``account_id``, ``account`` counting from 0 in an order that says nothing about the
+    accounts) and the table ``accounts`` (columns of ACCOUNTS and ``account``; one row for each account of the log,
+    all null where none was given).
+    """
+
+    engine: DuckDB
+    accounts: int
+    rows: int
+    filled: frozenset[str]
+    """Columns of ``exchanges`` that are not null in every row."""
+    account_columns: frozenset[str]
+    """Columns of ``accounts`` that are not null in every row."""
+
+
+def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None) -> Log:
+    """Numbers the accounts of ``requests``, an SQL FROM item with the columns of LAKE_REQUESTS.
+
+    accounts: schema ACCOUNTS, or None. Raises InputError when the log is empty.
+    """
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE account_numbers AS
+        SELECT account_id, (row_number() OVER (ORDER BY hash(account_id), account_id) - 1)::INTEGER AS account
+        FROM (SELECT DISTINCT account_id FROM {requests})
+        """
+    )
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW exchanges AS
+        SELECT r.*, n.account FROM {requests} AS r JOIN account_numbers AS n USING (account_id)
+        """
+    )
+    engine.register("given_accounts", ACCOUNTS.empty_table() if accounts is None else accounts)
+    engine.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE accounts AS
+        SELECT n.account, n.account_id, a.* EXCLUDE (account_id)
+        FROM account_numbers AS n LEFT JOIN given_accounts AS a USING (account_id) ORDER BY n.account
+        """
+    )
+    engine.unregister("given_accounts")
+    rows, filled = _filled(engine, "exchanges")
+    numbered, account_columns = _filled(engine, "accounts")
+    if rows == 0:
+        raise InputError(
+            "the log has no usable row", "", "Check the input, and rejected.jsonl beside the lake."
+        )
+    return Log(engine, numbered, rows, filled, account_columns)
+
+
+def _filled(engine: DuckDB, table: str) -> tuple[int, frozenset[str]]:
+    columns = [row["column_name"] for row in engine.table(f"DESCRIBE {table}").to_pylist()]
+    counts = ", ".join(f'count("{name}") AS "{name}"' for name in columns)
+    (row,) = engine.table(f"SELECT count(*) AS all_rows, {counts} FROM {table}").to_pylist()
+    return int(row["all_rows"]), frozenset(name for name in columns if row[name] > 0)
+
+
+def sql_list(values: list[str] | tuple[str, ...]) -> str:
+    """Values as an SQL list of string literals, for ``IN``."""
+    return "(" + ", ".join(quoted(value) for value in values) + ")"

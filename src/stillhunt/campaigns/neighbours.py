@@ -1,0 +1,125 @@
+"""The account graph: for each account its strongest neighbours, merged row by row from shared artefacts.
+
+Nothing is ever paired with everything. A pair weighs, per family, its rarest shared artefact, and the families are
+added. An artefact of more than ``WINDOW`` accounts ties each of them to the ``WINDOW`` that stand nearest in the
+accounts' (meaningless, fixed) order: the same neighbours for every artefact that they share, so that agreement in
+several families still adds up. Hubs are thus weighed by their popularity, not cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stillhunt.campaigns.evidence import Evidence
+
+KEPT = 32
+"""Strongest neighbours kept per account."""
+WINDOW = 256
+"""Members of one artefact that an account is compared with."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A symmetric sparse graph in CSR form: weight in nats, ``families`` a bit mask of those that agree."""
+
+    indptr: NDArray[np.int64]
+    neighbour: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    families: NDArray[np.int64]
+
+
+def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Graph:
+    """The union of every account's ``kept`` strongest pairs."""
+    source, target, weight, mask = _strongest(
+        evidence.indptr,
+        evidence.artefact,
+        evidence.members_ptr,
+        evidence.member,
+        evidence.family,
+        evidence.signal,
+        evidence.rate,
+        evidence.activity,
+        kept,
+        window,
+    )
+    low, high = np.minimum(source, target), np.maximum(source, target)
+    _, once = np.unique(low.astype(np.int64) * evidence.accounts + high, return_index=True)
+    rows = np.concatenate((low[once], high[once]))
+    columns = np.concatenate((high[once], low[once]))
+    order = np.lexsort((columns, rows))
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=evidence.accounts))))
+    return Graph(
+        indptr.astype(np.int64),
+        columns[order].astype(np.int32),
+        np.tile(weight[once], 2)[order],
+        np.tile(mask[once], 2)[order],
+    )
+
+
+@njit(cache=True)
+def _strongest(  # type: ignore[no-untyped-def]
+    indptr, artefact, members_ptr, member, family, signal, rate, activity, kept, window
+):
+    accounts = len(indptr) - 1
+    best = np.zeros(accounts, dtype=np.float32)
+    total = np.zeros(accounts, dtype=np.float32)
+    mask = np.zeros(accounts, dtype=np.int64)
+    touched = np.empty(accounts, dtype=np.int32)
+    fresh = np.empty(accounts, dtype=np.int32)
+    source = np.empty(accounts * kept, dtype=np.int32)
+    target = np.empty(accounts * kept, dtype=np.int32)
+    weight = np.empty(accounts * kept, dtype=np.float32)
+    masks = np.empty(accounts * kept, dtype=np.int64)
+    out = 0
+    for i in range(accounts):
+        seen = 0
+        link = indptr[i]
+        while link < indptr[i + 1]:
+            own_family = family[artefact[link]]
+            new = 0
+            while link < indptr[i + 1] and family[artefact[link]] == own_family:
+                a = artefact[link]
+                s = signal[a]
+                own = -np.log(-np.expm1(-activity[s, i] * rate[a]))
+                start, stop = members_ptr[a], members_ptr[a + 1]
+                if stop - start > window:
+                    here = start + np.searchsorted(member[start:stop], i)
+                    start = max(start, min(here - window // 2, stop - window))
+                    stop = start + window
+                for place in range(start, stop):
+                    j = member[place]
+                    if j == i:
+                        continue
+                    value = 0.5 * (own - np.log(-np.expm1(-activity[s, j] * rate[a])))
+                    if value <= 0.0:
+                        continue
+                    if best[j] == 0.0:
+                        fresh[new] = j
+                        new += 1
+                    if value > best[j]:
+                        best[j] = value
+                link += 1
+            for position in range(new):
+                j = fresh[position]
+                if total[j] == 0.0:
+                    touched[seen] = j
+                    seen += 1
+                total[j] += best[j]
+                mask[j] |= 1 << own_family
+                best[j] = 0.0
+        strongest = np.argsort(-total[touched[:seen]], kind="mergesort")
+        for position in range(min(seen, kept)):
+            j = touched[strongest[position]]
+            source[out] = i
+            target[out] = j
+            weight[out] = total[j]
+            masks[out] = mask[j]
+            out += 1
+        for position in range(seen):
+            total[touched[position]] = 0.0
+            mask[touched[position]] = 0
+    return source[:out], target[:out], weight[:out], masks[:out]

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.signals.signal import LINKS, Artefacts
+
+WITHIN = "INTERVAL 10 MINUTE"
+
+
+def hands_off_after_refusal(log: Log) -> Artefacts:
+    """A prompt that failed on one account is sent again, unchanged, on another within ten minutes.
+
+    A failure is a status of 403, 429 or 5xx, or an answer that ended in a refusal.
+
+    Null: who sends a prompt, and when, does not depend on whether it has just failed on somebody else's account; a
+    prompt is met on two accounts in proportion to how many accounts send it in this log.
+
+    Unit: accounts tied to a prompt that was handed off. Misleads for routers with several keys of one customer, which
+    fail over by design. A prompt that many accounts send at any time weighs little, because its popularity is counted
+    over the whole log. Source: own; pools cool an account down after a failure and go on with the next.
+    """
+    failure = []
+    if "status" in log.filled:
+        failure.append("(status IN (403, 429) OR status >= 500)")
+    if "finish_reason" in log.filled:
+        failure.append("finish_reason = 'refusal'")
+    failed = " OR ".join(f"coalesce({test}, FALSE)" for test in failure) or "FALSE"
+    links = log.engine.table(
+        f"""
+        WITH sent AS (
+            SELECT account, time, hash(prompt_sketch, prompt_chars) AS artefact, ({failed}) AS failed
+            FROM exchanges WHERE prompt_sketch IS NOT NULL
+        ), popular AS (
+            SELECT artefact, count(DISTINCT account) AS accounts FROM sent
+            WHERE artefact IN (SELECT artefact FROM sent WHERE failed) GROUP BY artefact HAVING accounts > 1
+        ), handed AS (
+            SELECT a.artefact, a.account AS giver, b.account AS taker
+            FROM sent AS a JOIN sent AS b
+              ON a.artefact = b.artefact AND b.time >= a.time AND b.time <= a.time + {WITHIN}
+            WHERE a.failed AND a.account <> b.account AND a.artefact IN (SELECT artefact FROM popular)
+        ), uses AS (
+            SELECT giver AS account, artefact FROM handed UNION ALL SELECT taker, artefact FROM handed
+        )
+        SELECT account, artefact, count(*) AS n, any_value(accounts) AS accounts
+        FROM uses JOIN popular USING (artefact) GROUP BY account, artefact
+        """
+    ).cast(LINKS)
+    names = "SELECT artefact, 'one handed-off prompt' AS name FROM wanted"
+    return Artefacts(links, names)

@@ -1,0 +1,175 @@
+"""Keyed one-permutation MinHash of character 5-grams (spec/sketch.md, sections 3 and 4).
+
+Source of the estimator: P. Li, A. Owen, C.-H. Zhang, "One permutation hashing", NeurIPS 2012.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from stillhunt.schema.requests import SKETCH_SLOTS
+from stillhunt.sketch.keys import SketchKey, key_words
+from stillhunt.sketch.texts import Texts, texts_of
+
+SHINGLE = 5
+"""Characters in a shingle."""
+EMPTY = np.uint32(0xFFFFFFFF)
+"""Value of a slot that no shingle fell into."""
+
+_U = np.uint64
+_CHUNK = 1024
+
+
+class Similarity(NamedTuple):
+    """Estimated Jaccard similarity of two texts' shingle sets, in [0, 1]; its standard error; and the number of
+    slots that it rests on. NaN where both texts have no shingle."""
+
+    jaccard: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    slots: NDArray[np.int64]
+
+
+def sketch_texts(texts: pa.Array, key: SketchKey) -> NDArray[np.uint32]:
+    """The sketch of every text of a ``string`` or ``large_string`` array under ``key``: shape (n, 64).
+
+    A null and an empty text have every slot EMPTY.
+    """
+    flat = texts_of(texts)
+    rows = np.flatnonzero(flat.valid)
+    sketches, _ = sketch_rows(flat, rows, key_words(key).shingle)
+    out = np.full((len(texts), SKETCH_SLOTS), EMPTY, dtype=np.uint32)
+    out[rows] = sketches
+    return out
+
+
+def sketch_rows(
+    texts: Texts, rows: NDArray[np.int64], key: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+    """Sketches, shape (len(rows), 64), and lengths in characters, shape (len(rows),), of the texts at ``rows``."""
+    out = np.empty((len(rows), SKETCH_SLOTS), dtype=np.uint32)
+    chars = np.empty(len(rows), dtype=np.int32)
+    _sketch(texts.data, texts.offsets, rows, key, out, chars)
+    return out, chars
+
+
+def estimate_jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> Similarity:
+    """Estimates row by row from sketches of shape (n, 64) under one key.
+
+    Slots that are empty in both say nothing and are left out; what remains is unbiased (Li, Owen, Zhang, theorem 1).
+    The standard error is the binomial one over the slots used, an upper bound for sampling without replacement.
+    """
+    used = ((a != EMPTY) | (b != EMPTY)).sum(axis=-1)
+    equal = ((a == b) & (a != EMPTY)).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        jaccard = np.where(used > 0, equal / used, np.nan)
+        error = np.sqrt(jaccard * (1 - jaccard) / used)
+    return Similarity(jaccard, error, used)
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _fold(source, symbols):  # type: ignore[no-untyped-def]
+    for j in range(len(source)):
+        byte = source[j]
+        letter = (np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5)
+        space = np.uint8(byte - np.uint8(9)) < np.uint8(5)
+        symbols[j] = np.uint16(32) if space else np.uint16(byte | letter)
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _decode(source, symbols, current):  # type: ignore[no-untyped-def]
+    # symbols[0] is the symbol that the bytes before ended in, symbols[1:] take those that begin here.
+    count = 0
+    for j in range(len(source)):
+        byte = np.int64(source[j])
+        if byte & 0xC0 == 0x80:
+            current = (current << 6 | byte & 0x3F) & 0xFFF
+        else:
+            count += 1
+            if byte >= 0x80:
+                current = byte & 0x1F
+            elif 65 <= byte < 91:
+                current = byte | 32
+            elif 9 <= byte < 14:
+                current = 32
+            else:
+                current = byte
+        symbols[count] = current
+    return count
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _hash(symbols, hashes, key):  # type: ignore[no-untyped-def]
+    k0, k1, k2, k3 = key[0], key[1] | _U(1), key[2], key[3] | _U(1)
+    for j in range(len(hashes)):
+        x = (
+            _U(symbols[j])
+            | _U(symbols[j + 1]) << _U(12)
+            | _U(symbols[j + 2]) << _U(24)
+            | _U(symbols[j + 3]) << _U(36)
+            | _U(symbols[j + 4]) << _U(48)
+        )
+        x = (x ^ k0) * k1
+        x ^= x >> _U(32)
+        hashes[j] = (x ^ k2) * k3
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _keep_least(hashes, slots):  # type: ignore[no-untyped-def]
+    for j in range(len(hashes)):
+        slot = hashes[j] >> _U(58)
+        value = np.uint32(hashes[j] >> _U(26))
+        slots[slot] = min(slots[slot], value)
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _is_ascii(source):  # type: ignore[no-untyped-def]
+    seen = np.uint8(0)
+    for j in range(len(source)):
+        seen |= source[j]
+    return seen < np.uint8(0x80)
+
+
+@njit(nogil=True, cache=True, boundscheck=False, error_model="numpy")
+def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-def]
+    # The buffer holds [pending symbol, which may still grow] after up to four symbols that wait for their shingle.
+    symbols = np.zeros(_CHUNK + 16, dtype=np.uint16)
+    hashes = np.empty(_CHUNK + 16, dtype=np.uint64)
+    for i in range(len(rows)):
+        text = data[offsets[rows[i]] : offsets[rows[i] + 1]]
+        slots = out[i]
+        slots[:] = EMPTY
+        total = 0
+        have = 0  # symbols in the buffer
+        start = 0
+        while start < len(text):
+            part = text[start : start + _CHUNK]
+            start += len(part)
+            if _is_ascii(part):
+                _fold(part, symbols[have : have + len(part)])
+                added = len(part)
+            elif have == 0:
+                # Continuation bytes before any first byte belong to no symbol: they land in symbols[0].
+                added = _decode(part, symbols, np.int64(0))
+                symbols[:added] = symbols[1 : added + 1]
+            else:
+                added = _decode(part, symbols[have - 1 :], np.int64(symbols[have - 1]))
+            total += added
+            have += added
+            ready = have - 1 if start < len(text) else have
+            if ready >= 5:
+                _hash(symbols, hashes[: ready - 4], key)
+                _keep_least(hashes[: ready - 4], slots)
+                rest = have - (ready - 4)
+                for j in range(rest):
+                    symbols[j] = symbols[ready - 4 + j]
+                have = rest
+        if 0 < total < 5:
+            symbols[total:5] = 0
+            _hash(symbols, hashes[:1], key)
+            _keep_least(hashes[:1], slots)
+        chars[i] = total
