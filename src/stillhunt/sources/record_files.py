@@ -7,26 +7,22 @@ given as :class:`Unreadable` in its place, and reading goes on behind it where t
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-import zstandard
 
-from stillhunt.errors import InputError
+from stillhunt.sources.byte_stream import ByteStream, ReadableStream
+from stillhunt.sources.parquet_rows import damaged, open_parquet
 
 LONGEST_RECORD = 64 * 1024 * 1024
 """Bytes; a longer line is reported and skipped."""
 _CHUNK = 1024 * 1024
-_REPORT_EVERY = 256
-_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+_PARQUET_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -46,46 +42,17 @@ def read_records(path: Path, advance: Callable[[int], None] = lambda _: None) ->
 
     ``advance`` is told how many bytes of the file were taken. Bytes that are no UTF-8 become U+FFFD, so that a
     client cannot hide a request by the bytes it sends. Raises InputError when the file cannot be opened, or not be
-    read any further.
+    read any further: behind damage, or where a compressed file was cut off.
     """
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise InputError(
-            f"cannot be opened ({error.strerror})", str(path), "Check the path and its permissions."
-        ) from error
-    with raw:
-        suffixes = [suffix.lower() for suffix in path.suffixes]
-        if ".parquet" in suffixes:
-            items = _parquet(path)
-        else:
-            stream = _decompressed(raw)
-            items = _csv(stream) if ".csv" in suffixes else _json(stream)
-        seen = 0
-        try:
-            for count, item in enumerate(items):
-                yield item
-                if count % _REPORT_EVERY == 0 and raw.tell() > seen:
-                    advance(raw.tell() - seen)
-                    seen = raw.tell()
-        except _DAMAGE as error:
-            raise InputError(
-                "expected a whole compressed file; it is damaged or ends early",
-                str(path),
-                "Fetch the file again; what stands before the damage was read.",
-            ) from error
-        advance(path.stat().st_size - seen)
-
-
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
-    magic = raw.read(4)
-    raw.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
-    if magic == b"\x28\xb5\x2f\xfd":
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return io.BufferedReader(reader, _CHUNK)  # type: ignore[type-var,return-value,unused-ignore]
-    return raw
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] in ([".parquet"], [".pq"]):
+        yield from _parquet(path, advance)
+        return
+    stream = ByteStream(path, advance)
+    bytes_ = io.BufferedReader(ReadableStream(stream), _CHUNK)
+    yield from _csv(bytes_) if ".csv" in suffixes else _json(bytes_)
+    if stream.fault is not None:
+        raise stream.fault
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------
@@ -216,15 +183,21 @@ def _csv(stream: IO[bytes]) -> Iterator[Item]:
             yield Unreadable(row, f"expected {len(header)} fields, got {len(values)}")
 
 
-def _parquet(path: Path) -> Iterator[Item]:
-    row = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(1024):
-                for record in batch.to_pylist(maps_as_pydicts="lossy"):
-                    row += 1
-                    yield row, record
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"expected a Parquet file ({error})", str(path), "Make the file again, or leave it out."
-        ) from error
+def _parquet(path: Path, advance: Callable[[int], None]) -> Iterator[Item]:
+    row, told = 0, 0
+    size = path.stat().st_size if path.exists() else 0
+    with open_parquet(path) as file:
+        batches = file.iter_batches(_PARQUET_ROWS)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise damaged(path, error) from error
+            if batch is None:
+                break
+            for record in batch.to_pylist(maps_as_pydicts="lossy"):
+                row += 1
+                yield row, record
+            reached = size * row // max(file.metadata.num_rows, 1)
+            advance(reached - told)
+            told = reached
