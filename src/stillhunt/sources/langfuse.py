@@ -102,7 +102,7 @@ def passed_over(record: Record) -> str | None:
 def looks_like(records: Sequence[Record]) -> bool:
     """Whether these are Langfuse's observations."""
     return any(
-        first_value(record, _START) is not None
+        ("start_time" in record or "startTime" in record)
         and "type" in record
         and ("trace_id" in record or "traceId" in record)
         and any(

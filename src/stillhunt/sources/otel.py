@@ -7,8 +7,8 @@ up to 1.36 (one event per message), up to 1.27 (``gen_ai.content.prompt`` on the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from stillhunt.sources.otel_join import Join, Joined
 from stillhunt.sources.otel_pieces import Piece, json_pieces
 from stillhunt.sources.record_files import Unreadable, read_records
 from stillhunt.sources.records import AddressPaths, Batch, Field, Record, RecordMapping, key
-from stillhunt.sources.source import Parsed, Rejected
+from stillhunt.sources.source import Parsed, Rejected, Source
 
 EXCHANGES = frozenset({"chat", "text_completion", "generate_content", "completion", "responses", "messages"})
 """Values of ``gen_ai.operation.name`` (and OpenLLMetry's ``llm.request.type``) that ask a model for an answer."""
@@ -217,6 +217,24 @@ class OtelFiles:
             yield batch.take()
         if failure is not None:
             raise failure
+
+
+def together(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """The same sources with those of OTLP files made one, in the place of the first: spans and the events with
+    their content are often exported to files of their own."""
+    merged: list[Source] = []
+    at: int | None = None
+    for source in sources:
+        first = merged[at] if at is not None else None
+        if isinstance(source, OtelFiles) and isinstance(first, OtelFiles) and at is not None:
+            merged[at] = replace(
+                first, paths=first.paths + source.paths, location=f"{first.location}, {source.location}"
+            )
+            continue
+        if isinstance(source, OtelFiles):
+            at = len(merged)
+        merged.append(source)
+    return tuple(merged)
 
 
 def take_request(request: Record, place: Place, join: Join[Place], batch: Batch) -> Iterator[None]:
