@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": _GROUND,
     "engines": _ENGINES,
     "sketch": _ENGINES,
-    **{room: _MIDDLE for room in _MIDDLES},
+    **dict.fromkeys(_MIDDLES, _MIDDLE),
     "trace": _MIDDLE | {"marks"},
     "simulate": _MIDDLE,
     "share": _ABOVE,

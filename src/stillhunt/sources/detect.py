@@ -12,8 +12,16 @@ from stillhunt.errors import InputError, SettingError
 from stillhunt.sources.byte_stream import ByteStream, unreadable
 from stillhunt.sources.canonical import CanonicalLog
 from stillhunt.sources.csv_rows import read_csv, read_header
+from stillhunt.sources.envoy import ENVOY
+from stillhunt.sources.helicone import HELICONE
 from stillhunt.sources.jsonl_rows import read_jsonl
+from stillhunt.sources.kong import KONG
+from stillhunt.sources.langfuse import LANGFUSE
+from stillhunt.sources.litellm import LITELLM
+from stillhunt.sources.mapped import load_mapping, mapped_source
+from stillhunt.sources.otel import OTEL
 from stillhunt.sources.parquet_rows import open_parquet, read_parquet
+from stillhunt.sources.records import RecordMapping
 from stillhunt.sources.source import Source
 
 Format = Literal["parquet", "jsonl", "json", "csv"]
@@ -79,7 +87,28 @@ CANONICAL_KINDS: tuple[Kind, ...] = (
     ),
 )
 
-KINDS: tuple[Kind, ...] = (*CANONICAL_KINDS,)
+
+def _vendor(mapping: RecordMapping, about: str) -> Kind:
+    return Kind(
+        mapping.kind,
+        about,
+        lambda location, settings: mapped_source(
+            mapping, (Path(location),), location, settings.trusted_proxies
+        ),
+        lambda peek: mapping.looks_like(peek.records or (dict.fromkeys(peek.columns),)),
+    )
+
+
+VENDOR_KINDS: tuple[Kind, ...] = (
+    _vendor(LITELLM, "LiteLLM's StandardLoggingPayload, one a line"),
+    _vendor(OTEL, "OpenTelemetry traces and logs, as OTLP JSON"),
+    _vendor(ENVOY, "JSON access logs of Envoy AI Gateway"),
+    _vendor(KONG, "entries of Kong's log plugins"),
+    _vendor(LANGFUSE, "Langfuse's export of observations"),
+    _vendor(HELICONE, "Helicone's export of requests"),
+)
+
+KINDS: tuple[Kind, ...] = (*VENDOR_KINDS, *CANONICAL_KINDS)
 """Every kind of log, the special before the general: the order in which they are asked."""
 
 
@@ -87,6 +116,13 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
     """Opens a file, or a database by its URL, as the kind that is named or recognised. Raises InputError when it is
     of no known kind, and SettingError when ``kind`` is none."""
     settings = settings or SourceSettings()
+    if settings.mapping is not None:
+        if kind is not None:
+            raise SettingError(
+                "--map and --kind exclude each other", "--map, --kind", "A mapping names its kind as `base`."
+            )
+        mapping = load_mapping(settings.mapping)
+        return mapped_source(mapping, (Path(location),), location, settings.trusted_proxies)
     if kind is not None:
         named = [each for each in KINDS if each.name == kind]
         if not named:

@@ -14,6 +14,7 @@ from stillhunt.sources.accounts import read_accounts
 from stillhunt.sources.detect import SourceSettings, open_source, url_scheme
 from stillhunt.sources.ingest import Log
 from stillhunt.sources.lake import is_lake
+from stillhunt.sources.otel import together
 from stillhunt.sources.source import Skipped, Source
 
 LOG_SUFFIXES = frozenset((".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".log"))
@@ -59,7 +60,7 @@ def open_logs(
         )
     sizes = [_size(location) for location in named.locations]
     return Log(
-        tuple(sources),
+        together(sources),
         _accounts(accounts, named),
         None if None in sizes else sum(size for size in sizes if size is not None),
         tuple(skipped),
