@@ -1,0 +1,295 @@
+"""A pool at work: an operator's jobs are made, scheduled onto accounts, and become traffic like everybody's.
+
+The steps are those of a real pool: register accounts, queue jobs, hand each to an account, send it through that
+account's address and client, and retry on another account what failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillhunt.simulate.apps import Apps, draw_apps
+from stillhunt.simulate.apps import join as join_apps
+from stillhunt.simulate.clock import DAY, HOUR, I64, MINUTE, RHYTHMS, SECOND, hourly
+from stillhunt.simulate.enrolment import Enrolment, enrol
+from stillhunt.simulate.grammar.patterns import PROMPTS
+from stillhunt.simulate.ids import mint
+from stillhunt.simulate.network import Endpoints, random_countries
+from stillhunt.simulate.operators import Operator
+from stillhunt.simulate.people import Life, People, Ways, draw_people, live
+from stillhunt.simulate.pools import Assignment, arrivals, schedule
+from stillhunt.simulate.render import render_batch
+from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
+from stillhunt.simulate.seeds import Seeds
+from stillhunt.simulate.sessions import Sessions, plan, together
+from stillhunt.simulate.traffic import Traffic, converse
+
+_SECONDS_PER_ANSWER = 12.0
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What a pool is asked to do: ``sessions`` whose account is not chosen yet, the ``apps`` that they name, and
+    whether each is harvest."""
+
+    sessions: Sessions
+    apps: Apps
+    harvest: NDArray[np.bool_]
+
+
+def campaign(scene: Scene, seeds: Seeds, operator: Operator) -> Batches:
+    """All accounts and requests of one pool."""
+    rng = seeds.rng("pool")
+    book = scene.book()
+    jobs = _jobs(seeds, scene, book, operator)
+    begin, end = _span(scene, operator)
+    ready = begin + np.sort(rng.random(operator.accounts) ** 2 * operator.ramp_days * DAY).astype(np.int64)
+    work = jobs.sessions
+    seconds = work.turns * (work.gap_s + _SECONDS_PER_ANSWER)
+    assigned = schedule(rng, work.start, (seconds * SECOND).astype(np.int64), ready, operator.discipline)
+    assigned = _mass_ban(rng, scene, operator, assigned)
+    served = np.flatnonzero(assigned.account >= 0)
+    jobs = Jobs(work.take(served), jobs.apps, jobs.harvest[served])
+    account = assigned.account[served]
+    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned)
+    sessions, apps = _dress(rng, jobs, account, enrolment, assigned.limited[served])
+    traffic = converse(rng, scene, book, apps, sessions)
+    traffic, apps = _hand_off(sessions, traffic, apps, enrolment)
+    traffic = traffic.take(np.flatnonzero(traffic.time < assigned.ends[traffic.account]))
+    yield _labelled(rng, scene, book, operator, (jobs, enrolment, traffic, apps))
+
+
+def _span(scene: Scene, operator: Operator) -> tuple[int, int]:
+    length = scene.window.end - scene.window.start
+    return scene.window.start + int(operator.begin * length), scene.window.start + int(operator.end * length)
+
+
+def _jobs(seeds: Seeds, scene: Scene, book: Book, operator: Operator) -> Jobs:
+    """Harvest, decoys and customers' requests, in the shares that the operator runs."""
+    begin, end = _span(scene, operator)
+    total = operator.accounts * operator.rate * scene.thin * (end - begin) / DAY
+    harvest = total * (1 - operator.decoy - operator.customers_share)
+    parts: list[tuple[Sessions, Apps, bool]] = []
+    if harvest >= 1 and not operator.harvests_customers:
+        parts.append((*_tasks(seeds, scene, book, operator, harvest), True))
+    if operator.decoy > 0:
+        rng = seeds.rng("decoys")
+        parts.append(
+            (*_crowd(rng, scene, book, operator, (operator.accounts, total * operator.decoy)), False)
+        )
+    if operator.customers > 0:
+        rng = seeds.rng("customers")
+        volume = total if operator.harvests_customers else total * operator.customers_share
+        crowd = _crowd(rng, scene, book, operator, (operator.customers, volume))
+        parts.append((*crowd, operator.harvests_customers))
+    sessions, offset = [], 0
+    for some, apps, _ in parts:
+        sessions.append(replace(some, app=some.app + offset))
+        offset += len(apps)
+    flags = np.concatenate([np.full(len(some), flag) for some, _, flag in parts])
+    return Jobs(together(sessions), join_apps([apps for _, apps, _ in parts]), flags)
+
+
+def _tasks(
+    seeds: Seeds, scene: Scene, book: Book, operator: Operator, exchanges: float
+) -> tuple[Sessions, Apps]:
+    """Sessions of a task list: every task once, in some order, each session a few tasks or one stored dialogue."""
+    rng = seeds.rng("tasks")
+    n = max(1, round(exchanges / operator.turns))
+    start = _dispatch(rng, scene, operator, n)
+    labs = operator.labs or (operator.name,)
+    lab = rng.integers(len(labs), size=n)
+    asks = [_lab_families(scene, book, operator, name) for name in labs]
+    capability = np.zeros(n, dtype=np.int8)
+    family = np.zeros(n, dtype=np.int32)
+    for place in range(n):
+        codes, families, weight = asks[lab[place]]
+        drawn = int(np.searchsorted(weight, rng.random()))
+        capability[place], family[place] = codes[drawn], families[drawn]
+    turns = np.maximum(1, rng.poisson(operator.turns - 1, n) + 1)
+    stored = rng.random(n) < operator.replay
+    family = np.where(stored, _plain(rng, book, capability), family)
+    probing = rng.random(n) < operator.probing
+    family = np.where(probing, rng.choice(book.shared.probes, n), family)
+    first = int(rng.integers(2**40))
+    apps = _task_apps(rng, scene, book, operator)
+    sessions = plan(
+        rng,
+        np.zeros(n, dtype=np.int64),
+        start,
+        _nowhere(n),
+        turns=turns,
+        gap_s=1.5 + rng.exponential(6.0, n),
+        capability=capability,
+        family=family,
+        variant=first + np.cumsum(turns) - turns,
+        style=mint(rng, n),
+        fresh=~stored,
+        app=rng.integers(len(apps), size=n),
+        model=0,
+        refused=np.where(probing, 0.75, 0.012),
+        wordy=1.15,
+    )
+    return sessions, apps
+
+
+def _lab_families(
+    scene: Scene, book: Book, operator: Operator, lab: str
+) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.float64]]:
+    """A lab's task families: capabilities, families and cumulative weights. The same in every pool that it uses."""
+    rng = scene.seeds.rng("lab", lab)
+    codes, families, weights = [], [], []
+    for name, weight in operator.asks.items():
+        head = ()
+        if operator.instruction is not None and not operator.in_system:
+            head = scene.language.instruction(operator.instruction, rng, operator.rewriting)
+        for pattern in PROMPTS[name]:
+            codes.append(CAPABILITY[name])
+            families.append(book.add(scene.language.family(pattern, rng, prefix=head)))
+            weights.append(weight / len(PROMPTS[name]))
+    cumulative = np.cumsum(weights) / sum(weights)
+    return np.array(codes, dtype=np.int8), np.array(families, dtype=np.int32), cumulative
+
+
+def _plain(rng: np.random.Generator, book: Book, capability: NDArray[np.int8]) -> NDArray[np.int32]:
+    family = np.zeros(len(capability), dtype=np.int32)
+    for code in np.unique(capability):
+        rows = np.flatnonzero(capability == code)
+        family[rows] = rng.choice(book.shared.prompts[code], len(rows))
+    return family
+
+
+def _task_apps(rng: np.random.Generator, scene: Scene, book: Book, operator: Operator) -> Apps:
+    """The parameters that task runners send: one set for the whole campaign, or a few dozen."""
+    n = 1 if operator.same_parameters else 40
+    system = np.full(n, -1, dtype=np.int32)
+    if operator.instruction is not None and operator.in_system:
+        lab = scene.seeds.rng("lab", (operator.labs or (operator.name,))[0], "system")
+        head = scene.language.instruction(operator.instruction, lab, operator.rewriting)
+        system[:] = book.add(scene.language.family("", prefix=head))
+    apps = draw_apps(rng, scene, np.full(n, "sdk"), system)
+    eager = {"reasoning": 0.8}.get(operator.instruction or "", 0.4)
+    return replace(apps, reasoning=np.maximum(apps.reasoning, eager), system_variant=mint(rng, n))
+
+
+def _dispatch(rng: np.random.Generator, scene: Scene, operator: Operator, n: int) -> I64:
+    """When jobs start: rhythm, ramp and pauses of the pipeline, with its jitter."""
+    begin, end = _span(scene, operator)
+    edges = np.arange(begin, end + 10 * MINUTE, 10 * MINUTE)
+    middle = edges[:-1] + 5 * MINUTE
+    intensity = hourly(RHYTHMS.index(operator.rhythm), middle)
+    intensity = intensity * np.clip((middle - begin) / max(1.0, operator.ramp_days * DAY), 0.05, 1.0)
+    for _ in range(operator.pauses):
+        stop = begin + int(rng.random() * (end - begin))
+        length = int(rng.uniform(0.7, 7.0) * HOUR)
+        intensity = np.where((middle >= stop) & (middle < stop + length), 0.0, intensity)
+    cumulative = np.r_[0.0, np.cumsum(intensity)]
+    return arrivals(rng, n, cumulative, edges, operator.jitter)
+
+
+def _crowd(
+    rng: np.random.Generator, scene: Scene, book: Book, operator: Operator, size: tuple[int, float]
+) -> tuple[Sessions, Apps]:
+    """Sessions of people on the pool's accounts: ``size`` people and exchanges in all (0: their own pace)."""
+    people_count, volume = size
+    begin, end = _span(scene, operator)
+    life = Life(np.full(people_count, begin), np.full(people_count, end), random_countries(rng, people_count))
+    ways = Ways(program=operator.customer_program)
+    if operator.customer_program == "agent":
+        ways = replace(ways, personas=(0, 6, 0, 0, 3, 0))
+    people = draw_people(rng, scene, book, life, ways)
+    if volume > 0:
+        people = _paced(people, volume, (end - begin) / DAY)
+    return live(rng, scene, book, people), people.apps
+
+
+def _paced(people: People, volume: float, days: float) -> People:
+    expected = float((people.habits.rate * people.turns).sum()) * days
+    return replace(people, habits=replace(people.habits, rate=people.habits.rate * (volume / expected)))
+
+
+def _nowhere(n: int) -> Endpoints:
+    return Endpoints(np.zeros(n, np.uint64), np.zeros(n, np.int32), np.full(n, -1, np.int16))
+
+
+def _mass_ban(rng: np.random.Generator, scene: Scene, operator: Operator, assigned: Assignment) -> Assignment:
+    if operator.banned_at is None:
+        return assigned
+    when = scene.window.start + int(operator.banned_at * (scene.window.end - scene.window.start))
+    spread = (rng.random(len(assigned.ends)) * 9 * HOUR).astype(np.int64)
+    return replace(assigned, ends=np.minimum(assigned.ends, np.maximum(when + spread, assigned.born + HOUR)))
+
+
+def _dress(
+    rng: np.random.Generator, jobs: Jobs, account: I64, enrolment: Enrolment, limited: NDArray[np.bool_]
+) -> tuple[Sessions, Apps]:
+    """Sends each job through its account: that account's address, device, key, client and choice of model."""
+    sessions = jobs.sessions
+    n = len(sessions)
+    where = enrolment.where(rng, account, sessions.start)
+    task = jobs.harvest & (sessions.where.country < 0)
+    model = np.where(task, enrolment.model(rng, account, sessions.start), sessions.model).astype(np.int16)
+    apps = enrolment.wear(jobs.apps.take(sessions.app), account)
+    dressed = replace(
+        sessions,
+        account=account,
+        app=np.arange(n),
+        where=where,
+        device=enrolment.device[account],
+        key=enrolment.key[account],
+        model=model,
+        style=np.where(task, enrolment.style[account], sessions.style),
+        limited=np.where(limited, 0.3, sessions.limited),
+    )
+    return dressed, apps
+
+
+def _hand_off(sessions: Sessions, traffic: Traffic, apps: Apps, enrolment: Enrolment) -> tuple[Traffic, Apps]:
+    """Repeats failed requests on the account that the scheduler would use next."""
+    rows = np.flatnonzero(traffic.attempt > 0)
+    order = np.argsort(sessions.start, kind="stable")
+    place = np.searchsorted(sessions.start[order], traffic.time[rows])
+    after = order[np.minimum(place, len(order) - 1)]
+    account = traffic.account.copy()
+    account[rows] = sessions.account[after]
+    app = traffic.app.copy()
+    app[rows] = len(apps) + np.arange(len(rows))
+    where = traffic.where
+    moved = sessions.where.take(after)
+    fields = {}
+    for name in ("address", "asn", "country"):
+        column = getattr(where, name).copy()
+        column[rows] = getattr(moved, name)
+        fields[name] = column
+    device, key, session = traffic.device.copy(), traffic.key.copy(), traffic.session.copy()
+    device[rows] = np.where(traffic.device[rows] > 0, enrolment.device[account[rows]], np.uint64(0))
+    key[rows] = enrolment.key[account[rows]]
+    session[rows] = np.where(session[rows] > 0, session[rows] ^ account[rows].astype(np.uint64), np.uint64(0))
+    worn = enrolment.wear(apps.take(traffic.app[rows]), account[rows])
+    handed = replace(
+        traffic, account=account, app=app, where=Endpoints(**fields), device=device, key=key, session=session
+    )
+    return handed, join_apps([apps, worn])
+
+
+def _labelled(
+    rng: np.random.Generator,
+    scene: Scene,
+    book: Book,
+    operator: Operator,
+    parts: tuple[Jobs, Enrolment, Traffic, Apps],
+) -> Batch:
+    """Drops accounts that served nobody; the rest is what it carried."""
+    jobs, enrolment, traffic, apps = parts
+    n = len(enrolment.roster)
+    carried = np.bincount(traffic.account, weights=jobs.harvest[traffic.source], minlength=n) > 0
+    seen = np.flatnonzero(np.bincount(traffic.account, minlength=n) > 0)
+    kind = np.where(carried, "distillation", "reseller").astype(object)
+    name = np.full(n, operator.name, dtype=object)
+    roster = replace(enrolment.roster, kind=kind, campaign=name).take(seen)
+    number = np.full(n, -1, dtype=np.int64)
+    number[seen] = np.arange(len(seen))
+    return render_batch(rng, scene, book, apps, roster, replace(traffic, account=number[traffic.account]))

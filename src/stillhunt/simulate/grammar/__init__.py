@@ -1,0 +1,1 @@
+"""The language of simulated texts: words, patterns of prompts, patterns of instructions."""
