@@ -64,13 +64,18 @@ class Page:
         assert "exceptionDetails" not in got, got["exceptionDetails"]
         return got["result"].get("value")
 
-    def show(self, address: str, *, width: int, height: int = 900, dark: bool = False, scripts: bool = True) -> None:
+    def show(
+        self, address: str, *, width: int, height: int = 900, dark: bool = False, scripts: bool = True
+    ) -> None:
         """Opens ``address`` in a viewport of ``width`` by ``height`` CSS pixels and waits until it has loaded."""
         self.console.clear()
         self.requested.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from stillhunt.schema.campaigns import ARTEFACTS, CAMPAIGNS, EDGES, HARVEST, MEMBERS, TIMELINE
 from stillhunt.schema.coverage import SIGNAL_NEEDS, coverage
-from stillhunt.schema.findings import Finding
+from stillhunt.schema.findings import Finding, Role
 
 START = datetime(2026, 4, 22, tzinfo=UTC)
 DAYS = 9
@@ -74,7 +74,13 @@ SHAPES = (
     ),
 )  # fmt: skip
 
-BACKGROUND = {"conversation": 0.39, "software_engineering": 0.22, "writing": 0.18, "knowledge": 0.13, "other": 0.08}
+BACKGROUND = {
+    "conversation": 0.39,
+    "software_engineering": 0.22,
+    "writing": 0.18,
+    "knowledge": 0.13,
+    "other": 0.08,
+}
 
 
 def write_scan_result(
@@ -97,7 +103,12 @@ def write_scan_result(
     for shape in shapes:
         _add_campaign(rng, shape, times, background, rows, hostile and shape.kind == "distillation")
     (directory / "evidence").mkdir(parents=True)
-    for name, schema in (("timeline", TIMELINE), ("artefacts", ARTEFACTS), ("edges", EDGES), ("harvest", HARVEST)):
+    for name, schema in (
+        ("timeline", TIMELINE),
+        ("artefacts", ARTEFACTS),
+        ("edges", EDGES),
+        ("harvest", HARVEST),
+    ):
         pq.write_table(pa.Table.from_pylist(rows[name], schema), directory / "evidence" / f"{name}.parquet")
     pq.write_table(pa.Table.from_pylist(rows["campaigns"], CAMPAIGNS), directory / "campaigns.parquet")
     pq.write_table(pa.Table.from_pylist(rows["members"], MEMBERS), directory / "members.parquet")
@@ -111,7 +122,9 @@ def write_scan_result(
     return directory
 
 
-def _arrivals(rng: np.random.Generator, times: list[datetime], total: float, daily: float) -> np.ndarray[Any, Any]:
+def _arrivals(
+    rng: np.random.Generator, times: list[datetime], total: float, daily: float
+) -> np.ndarray[Any, Any]:
     hours = np.array([time.hour + time.minute / 60 for time in times])
     rate = 1 + daily * np.cos((hours - 15) / 24 * 2 * np.pi)
     return rng.poisson(rate / rate.sum() * total)
@@ -159,7 +172,11 @@ def _add_campaign(
             "q_value": shape.q_value,
             "kind_confidence": shape.confidence,
             "score": shape.score,
-            "harm": {"output_tokens": output, "reasoning_tokens": output // 3, "list_price_usd": output * 1.5e-5},
+            "harm": {
+                "output_tokens": output,
+                "reasoning_tokens": output // 3,
+                "list_price_usd": output * 1.5e-5,
+            },
             "capabilities": list(shape.harvest)[:3],
         }
     )
@@ -190,7 +207,10 @@ def _edges(rng: np.random.Generator, shape: Shape, ids: list[str]) -> list[dict[
     while len(pairs) < min(shape.accounts * 6, shape.accounts * (shape.accounts - 1) // 2):
         # Neighbours on a ring, some far: groups that overlap, as the links of a template and a card do.
         a = int(rng.integers(shape.accounts))
-        b = int((a + rng.integers(1, 9)) if rng.random() < 0.8 else rng.integers(shape.accounts)) % shape.accounts
+        b = (
+            int((a + rng.integers(1, 9)) if rng.random() < 0.8 else rng.integers(shape.accounts))
+            % shape.accounts
+        )
         if a != b:
             pairs.add((min(a, b), max(a, b)))
     return [
@@ -224,89 +244,155 @@ def _artefacts(shape: Shape, hostile: bool) -> list[dict[str, Any]]:
     }
     rows = by_kind.get(shape.kind, [])
     if hostile:
-        rows = [*rows, *(("infrastructure", "shares_client_stack", text, 5, 7, 0.4, -4.2) for text in HOSTILE)]
+        rows = [
+            *rows,
+            *(("infrastructure", "shares_client_stack", text, 5, 7, 0.4, -4.2) for text in HOSTILE),
+        ]
     names = ("channel", "signal", "artefact", "members", "accounts", "expected", "log10_p")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _findings(shape: Shape, digest: str, hostile: bool) -> list[Finding]:
-    subject = {"campaign": shape.campaign_id}
-    table = {"table": "evidence/artefacts.parquet", "digest": digest}
-    facts: list[tuple[str, str, str, str, float, int, str, str, dict[str, Any]]] = []
-    if shape.kind == "distillation":
-        facts = [
-            ("observed", "content", "57 of 61 accounts sent prompts filled from one template that 3 other accounts of "
-             "the log used.", "", 57, 61, "prompts_share_template", "members_with_artefact", table),
-            ("observed", "timing", "58 of 61 accounts sent requests in every hour of the window.", "", 58, 61,
-             "keeps_the_same_hours", "members_in_every_hour", {}),
-            ("observed", "payment", "14 accounts were paid for with one card.", "", 14, 61, "shares_payment",
-             "members_with_artefact", {}),
-            ("inferred", "content", "The accounts fill one rare template far more often than accounts of their "
-             "activity do.", "Accounts of equal activity take up a template of this popularity independently of one "
-             "another.", 57, 61, "prompts_share_template", "members_with_artefact",
-             {"expected": 0.9, "log10_p": -311.2, **table}),
-            ("inferred", "timing", "Session starts are spread over the accounts more evenly than independent people "
-             "would spread them.", "Each account starts sessions independently of the others, at its own rate and in "
-             "its own hours.", 0.0021, 58, "takes_turns", "variance_to_mean",
-             {"expected": 1.05, "log10_p": -31.0, "sessions": 41022}),
-            ("inferred", "payment", "14 accounts share a card that no other account of the log uses.", "Cards are "
-             "spread over accounts as they are over the whole log.", 14, 61, "shares_payment",
-             "members_with_artefact", {"expected": 0.16, "log10_p": -24.6}),
-            ("counter", "infrastructure", "No two accounts of the campaign used one network address.", "Accounts of one "
-             "operator would share addresses.", 0, 61, "shares_address", "shared_addresses", {}),
-            ("counter", "life_cycle", "The accounts were made over 14 months, without a burst of sign-ups.", "Pools are "
-             "made in bursts.", 14, 61, "signs_up_together", "months", {"log10_p": -0.2}),
-            ("reading", "", "One-template product on many keys: ruled out, as the accounts belong to 49 organisations "
-             "and 38 payment instruments.", "", 49, 61, "readings", "organisations", {}),
-            ("reading", "", "Popular agent used by strangers: the template is carried by 3 accounts outside the "
-             "campaign; a popular agent's would be carried by thousands.", "", 3, 5204, "readings", "accounts", {}),
-            ("reading", "", "Licensed producer of synthetic data: applies to 1 account, which is listed and not "
-             "flagged.", "", 1, 61, "readings", "accounts", {}),
-        ]  # fmt: skip
-        if hostile:
-            facts.append(
-                ("observed", "infrastructure", f"5 accounts sent the user agent {SCRIPT}.", "", 5, 61,
-                 "shares_client_stack", "members_with_artefact", {SCRIPT: SCRIPT})
-            )  # fmt: skip
-    elif shape.kind == "trial_farm":
-        facts = [
-            ("observed", "life_cycle", "29 of 34 accounts were made within 40 minutes.", "", 29, 34,
-             "signs_up_together", "members_in_burst", {}),
-            ("inferred", "life_cycle", "So many sign-ups in one burst are not chance.", "Accounts sign up "
-             "independently at the log's own rate for that hour of the week.", 29, 34, "signs_up_together",
-             "members_in_burst", {"expected": 2.2, "log10_p": -21.9}),
-            ("inferred", "payment", "22 accounts were paid for with cards of one rare issuer.", "Issuers are spread over "
-             "accounts as they are over the whole log.", 22, 34, "shares_payment", "members_with_artefact",
-             {"expected": 1.4, "log10_p": -18.2}),
-            ("counter", "content", "The prompts differ as much as those of strangers do.", "Harvesting would repeat a "
-             "task list.", 0.97, 34, "prompts_share_template", "distinct_share", {}),
-            ("reading", "", "A class or workshop: possible for 6 accounts with one university's e-mail domain.", "", 6,
-             34, "readings", "accounts", {}),
-        ]  # fmt: skip
-    elif shape.kind == "evaluation":
-        facts = [
-            ("observed", "infrastructure", "All 8 accounts used one network address.", "", 8, 8, "shares_address",
-             "members_with_artefact", {}),
-            ("inferred", "infrastructure", "One address for all is not chance.", "Addresses are taken up "
-             "independently, each by its popularity.", 8, 8, "shares_address", "members_with_artefact",
-             {"expected": 0.02, "log10_p": -1.96}),
-            ("reading", "", "Evaluation on release day: fits, as 412 accounts of the log ran the same public test set.",
-             "", 412, 5204, "readings", "accounts", {}),
-        ]  # fmt: skip
+    findings = _FINDINGS.get(shape.kind, [])
+    if hostile and shape.kind == "distillation":
+        seen = _found("observed", "infrastructure", f"5 accounts sent the user agent {SCRIPT}.", 5, 61)
+        findings = [*findings, replace(seen, evidence={SCRIPT: SCRIPT})]
     return [
-        Finding(
-            subject=subject, claim=claim, statistic=statistic, null=null, value=float(value), n=n, method=method,
-            version="1", inputs_digest="sha256:" + "9f" * 32, evidence=evidence, role=role, channel=channel,
-        )  # type: ignore[arg-type]
-        for role, channel, claim, null, value, n, method, statistic, evidence in facts
-    ]  # fmt: skip
+        replace(
+            finding,
+            subject={"campaign": shape.campaign_id},
+            evidence={**finding.evidence, "digest": digest}
+            if "table" in finding.evidence
+            else finding.evidence,
+        )
+        for finding in findings
+    ]
+
+
+def _found(
+    role: Role, channel: str, claim: str, value: float, n: int, null: str = "", **evidence: Any
+) -> Finding:
+    return Finding(
+        subject={},
+        claim=claim,
+        statistic=evidence.pop("statistic", "members_with_artefact"),
+        null=null,
+        value=float(value),
+        n=n,
+        method=evidence.pop("method", "readings"),
+        version="1",
+        inputs_digest="sha256:" + "9f" * 32,
+        evidence=evidence,
+        role=role,
+        channel=channel,
+    )
+
+
+_TABLE = "evidence/artefacts.parquet"
+_FINDINGS = {
+    "distillation": [
+        _found(
+            *("observed", "content"),
+            "57 of 61 accounts sent prompts filled from one template that 3 other accounts of the log used.",
+            *(57, 61),
+            method="prompts_share_template",
+            table=_TABLE,
+        ),
+        _found("observed", "timing", "58 of 61 accounts sent requests in every hour of the window.", 58, 61),
+        _found("observed", "payment", "14 accounts were paid for with one card.", 14, 61),
+        _found(
+            *("inferred", "timing"),
+            "Session starts are spread over the accounts more evenly than independent people would spread them.",
+            *(0.0021, 58),
+            "Each account starts sessions independently of the others, at its own rate and in its own hours.",
+            **{"method": "takes_turns", "statistic": "variance_to_mean", "sessions": 41022},
+            **{"expected": 1.05, "log10_p": -31.0},
+        ),
+        _found(
+            *("inferred", "content"),
+            "The accounts fill one rare template far more often than accounts of their activity do.",
+            *(57, 61),
+            "Accounts of equal activity take up a template of this popularity independently of one another.",
+            **{"method": "prompts_share_template", "expected": 0.9, "log10_p": -311.2, "table": _TABLE},
+        ),
+        _found(
+            *("inferred", "payment"),
+            "14 accounts share a card that no other account of the log uses.",
+            *(14, 61),
+            "Cards are spread over accounts as they are over the whole log.",
+            **{"method": "shares_payment", "expected": 0.16, "log10_p": -24.6},
+        ),
+        _found(
+            "counter", "infrastructure", "No two accounts of the campaign used one network address.", 0, 61
+        ),
+        _found(
+            *("counter", "life_cycle"),
+            "The accounts were made over 14 months, without a burst of sign-ups.",
+            *(14, 61),
+            "Accounts are made at the rate of the whole log.",
+            **{"method": "signs_up_together", "statistic": "months", "log10_p": -0.2},
+        ),
+        _found(
+            *("reading", ""),
+            "One-template product on many keys: ruled out, as the accounts belong to 49 organisations and 38 payment "
+            "instruments.",
+            *(49, 61),
+        ),
+        _found(
+            *("reading", ""),
+            "Popular agent used by strangers: the template is carried by 3 accounts outside the campaign; a popular "
+            "agent's would be carried by thousands.",
+            *(3, 5204),
+        ),
+        _found(
+            *("reading", ""),
+            "Licensed producer of synthetic data: applies to 1 account, which is listed and not flagged.",
+            *(1, 61),
+        ),
+    ],
+    "trial_farm": [
+        _found("observed", "life_cycle", "29 of 34 accounts were made within 40 minutes.", 29, 34),
+        _found(
+            *("inferred", "life_cycle"),
+            "So many sign-ups in one burst are not chance.",
+            *(29, 34),
+            "Accounts sign up independently at the log's own rate for that hour of the week.",
+            **{"method": "signs_up_together", "expected": 2.2, "log10_p": -21.9},
+        ),
+        _found(
+            *("inferred", "payment"),
+            "22 accounts were paid for with cards of one rare issuer.",
+            *(22, 34),
+            "Issuers are spread over accounts as they are over the whole log.",
+            **{"method": "shares_payment", "expected": 1.4, "log10_p": -18.2},
+        ),
+        _found("counter", "content", "The prompts differ as much as those of strangers do.", 0.97, 34),
+        _found("reading", "", "A class or workshop: possible for 6 accounts of one university.", 6, 34),
+    ],
+    "evaluation": [
+        _found("observed", "infrastructure", "All 8 accounts used one network address.", 8, 8),
+        _found(
+            *("inferred", "infrastructure"),
+            "One address for all is not chance.",
+            *(8, 8),
+            "Addresses are taken up independently, each by its popularity.",
+            **{"method": "shares_address", "expected": 0.02, "log10_p": -1.96},
+        ),
+        _found(
+            "reading",
+            "",
+            "Evaluation on release day: fits, as 412 accounts ran the same public test.",
+            412,
+            5204,
+        ),
+    ],
+}
 
 
 def _run(requests: int, rejected: int) -> dict[str, Any]:
-    filled = dict.fromkeys(
-        ("time", "account_id", "prompt_sketch", "system_sketch", "status", "user_agent", "tls_fingerprint", "max_tokens"),
-        1.0,
-    ) | {"client_ip": 0.981, "finish_reason": 0.9997, "temperature": 0.412, "reasoning_signature": 0.0, "device_id": 0.0}
+    full = "time account_id prompt_sketch system_sketch status user_agent tls_fingerprint max_tokens".split()
+    sparse = {"client_ip": 0.981, "finish_reason": 0.9997, "temperature": 0.412, "reasoning_signature": 0.0}
+    filled = dict.fromkeys(full, 1.0) | sparse
     seen = coverage(filled, ("created_at", "payment_fingerprint"))
     return {
         "versions": {"stillhunt": "0.1.0", "python": "3.11.7", "duckdb": "2.0.0", "signals": "v1"},
@@ -322,7 +408,7 @@ def _run(requests: int, rejected: int) -> dict[str, Any]:
         "candidates_tested": 1244,
         "coverage": {"active": list(seen.active), "missing": dict(seen.missing), "filled": filled},
         "channels": {
-            channel: {"tested": 200 + at * 31, "calibration": "p-values from 200 reshuffled logs, uniform in all of them."}
+            channel: {"tested": 200 + at * 31, "calibration": "p-values from 200 reshuffled logs."}
             for at, channel in enumerate(dict.fromkeys(SIGNAL_NEEDS[name].channel for name in seen.active))
         },
         "stages": [

@@ -31,7 +31,7 @@ Columns = Mapping[str, Sequence[Any]]
 @dataclass(frozen=True)
 class Chart:
     """One chart of a campaign: ``spec`` names its kind, ``columns`` are its rows as equally long lists, ``label``
-    says to a screen reader what it shows."""
+    says to a screen reader what it shows. The column ``when`` heads a tooltip."""
 
     spec: str
     columns: Columns
@@ -41,7 +41,7 @@ class Chart:
 def specs() -> dict[str, dict[str, Any]]:
     """The compiled Vega specification of each kind of chart, by name."""
     charts = {"rhythm": _rhythm(), "active": _active(), "hours": _hours()}
-    return {name: vlc.vegalite_to_vega(_styled(chart).to_dict()) for name, chart in charts.items()}
+    return {name: vlc.vegalite_to_vega(_styled(chart)) for name, chart in charts.items()}
 
 
 def program() -> str:
@@ -58,7 +58,7 @@ def timeline_charts(timeline: Timeline) -> tuple[Chart, Chart]:
     lengths_s = [timeline.step_s] * (n - 1) + [timeline.last_step_s]
     time = [round(start.timestamp() * 1000) for start in starts]
     said = [moment(start) for start in starts]
-    rhythm = {
+    rhythm: Columns = {
         "t": time,
         "when": said,
         "requests": timeline.requests,
@@ -66,9 +66,13 @@ def timeline_charts(timeline: Timeline) -> tuple[Chart, Chart]:
         "background_requests": timeline.background_requests,
         "background": _over_own_average(timeline.background_requests, lengths_s),
     }
-    active = {"t": time, "when": said, "accounts": timeline.active_accounts}
+    active: Columns = {"t": time, "when": said, "accounts": timeline.active_accounts}
     return (
-        Chart("rhythm", rhythm, "Line chart of requests over time: the campaign beside all accounts in no campaign."),
+        Chart(
+            "rhythm",
+            rhythm,
+            "Line chart of requests over time: the campaign beside all accounts in no campaign.",
+        ),
         Chart("active", active, "Area chart of the campaign's accounts that were active over time."),
     )
 
@@ -76,7 +80,7 @@ def timeline_charts(timeline: Timeline) -> tuple[Chart, Chart]:
 def hours_chart(hours: Hours) -> Chart:
     """Share of requests by hour of the day, in percent."""
     background = hours.background or (None,) * 24
-    columns = {
+    columns: Columns = {
         "hour": list(range(24)),
         "when": [f"{hour:02}:00 – {(hour + 1) % 24:02}:00" for hour in range(24)],
         "campaign": [round(part * 100, 2) for part in hours.campaign],
@@ -103,13 +107,12 @@ def _rhythm() -> alt.LayerChart:
     ).encode(x=time, y=alt.Y("background:Q"))
     campaign = rows.mark_line(color=_CAMPAIGN, strokeWidth=1.75).encode(x=time, y=times)
     tips = [
-        alt.Tooltip("when:N", title="From"),
         alt.Tooltip("requests:Q", title="Requests of the campaign", format=","),
         alt.Tooltip("campaign:Q", title="… times its average", format=".2f"),
         alt.Tooltip("background_requests:Q", title="Requests of all others", format=","),
         alt.Tooltip("background:Q", title="… times their average", format=".2f"),
     ]
-    return alt.layer(background, campaign, *_pointer(rows, near, time, times, tips)).properties(height=180)
+    return alt.LayerChart(layer=[background, campaign, *_pointer(rows, near, time, times, tips)], height=180)
 
 
 def _active() -> alt.LayerChart:
@@ -118,22 +121,26 @@ def _active() -> alt.LayerChart:
     time = _time_axis()
     accounts = alt.Y("accounts:Q", axis=alt.Axis(title=None, tickCount=3, format=",d", tickMinStep=1))
     area = rows.mark_area(
-        color=_CAMPAIGN, fillOpacity=0.25, interpolate="step-after", line={"color": _CAMPAIGN, "strokeWidth": 1.5}
+        color=_CAMPAIGN,
+        fillOpacity=0.25,
+        interpolate="step-after",
+        line={"color": _CAMPAIGN, "strokeWidth": 1.5},
     ).encode(x=time, y=accounts)
-    tips = [alt.Tooltip("when:N", title="From"), alt.Tooltip("accounts:Q", title="Active accounts", format=",")]
-    return alt.layer(area, *_pointer(rows, near, time, accounts, tips)).properties(height=120)
+    tips = [alt.Tooltip("accounts:Q", title="Active accounts", format=",")]
+    return alt.LayerChart(layer=[area, *_pointer(rows, near, time, accounts, tips)], height=120)
 
 
 def _hours() -> alt.LayerChart:
     rows = alt.Chart(alt.NamedData(ROWS))
     hour = alt.X(
         "hour:O",
-        axis=alt.Axis(title=None, labelAngle=0, ticks=False, labelExpr="datum.value % 3 == 0 ? datum.label : ''"),
+        axis=alt.Axis(
+            title=None, labelAngle=0, ticks=False, labelExpr="datum.value % 3 == 0 ? datum.label : ''"
+        ),
         scale=alt.Scale(paddingInner=0.25),
     )
     percent = alt.Axis(title=None, tickCount=4, labelExpr="datum.label + '%'")
     tips = [
-        alt.Tooltip("when:N", title="Hour"),
         alt.Tooltip("campaign:Q", title="Share of the campaign's requests, %", format=".1f"),
         alt.Tooltip("background:Q", title="Share of all others' requests, %", format=".1f"),
     ]
@@ -143,19 +150,23 @@ def _hours() -> alt.LayerChart:
     ticks = rows.mark_tick(color="var(--ink)", thickness=2.5, orient="horizontal").encode(
         x=hour, y=alt.Y("background:Q", axis=percent), tooltip=tips
     )
-    return alt.layer(bars, ticks).properties(height=120)
+    return alt.LayerChart(layer=[bars, ticks], height=120)
 
 
 def _time_axis() -> alt.X:
     return alt.X(
         "t:T",
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(title=None, grid=False, tickCount=alt.ExprRef("max(2, ceil(width / 110))"), format="%-d %b"),
+        axis=alt.Axis(
+            title=None, grid=False, tickCount=alt.ExprRef("max(2, ceil(width / 110))"), format="%-d %b"
+        ),
     )
 
 
 def _nearest(field: str) -> alt.Parameter:
-    return alt.selection_point(nearest=True, on="pointermove", clear="pointerout", fields=[field], empty=False)
+    return alt.selection_point(
+        name="near", nearest=True, on="pointermove", clear="pointerout", fields=[field], empty=False
+    )
 
 
 def _pointer(
@@ -173,9 +184,10 @@ def _pointer(
     return rule, points
 
 
-def _styled(chart: alt.LayerChart) -> alt.LayerChart:
-    return (
-        chart.properties(width="container", background="transparent", padding={"left": 0, "right": 6, "top": 6, "bottom": 3})
+def _styled(chart: alt.LayerChart) -> dict[str, Any]:
+    room = {"left": 0, "right": 6, "top": 6, "bottom": 3}
+    styled: dict[str, Any] = (
+        chart.properties(width="container", background="transparent", padding=room)
         .configure(font=_FONT)
         .configure_view(stroke=None)
         .configure_axis(
@@ -185,5 +197,9 @@ def _styled(chart: alt.LayerChart) -> alt.LayerChart:
             domainColor="var(--line-strong)",
             tickColor="var(--line-strong)",
         )
-        .configure_axisLeft(domain=False, ticks=False, labelPadding=6, minExtent=_LEFT_AXIS_PX, maxExtent=_LEFT_AXIS_PX)
+        .configure_axisLeft(
+            domain=False, ticks=False, labelPadding=6, minExtent=_LEFT_AXIS_PX, maxExtent=_LEFT_AXIS_PX
+        )
+        .to_dict()
     )
+    return styled

@@ -101,7 +101,10 @@ def _campaign(
     return Campaign(
         rank=place[0],
         anchor=place[1],
-        **{name: row[name] for name in ("campaign_id", "kind", "accounts", "requests", "first_seen", "last_seen")},
+        **{
+            name: row[name]
+            for name in ("campaign_id", "kind", "accounts", "requests", "first_seen", "last_seen")
+        },
         kind_confidence=_real(row["kind_confidence"]),
         q_value=_real(row["q_value"]),
         score=_real(row["score"]),
@@ -213,7 +216,7 @@ def _summary(row: Row, harvest: Sequence[Harvest]) -> str:
     same_day = row["first_seen"].date() == row["last_seen"].date()
     time = f"{'On' if same_day else 'From'} {period(row['first_seen'], row['last_seen'], joint='to')}"
     return (
-        f"{counted(row['accounts'], 'account')} act as one. {time} they sent "
+        f"{counted(row['accounts'], 'account')} are judged to act as one. {time} they sent "
         f"{counted(row['requests'], 'request')}{asked}. {judged}"
     )
 
@@ -265,12 +268,17 @@ def _notices(result: Result) -> tuple[str, ...]:
     run = result.run
     if run.rows_rejected:
         of = f" of {run.rows_read:,}" if run.rows_read is not None else ""
-        reasons = [f"{reason} ({n:,})" for reason, n in sorted(run.rejected_reasons.items(), key=lambda r: -r[1])]
+        reasons = [
+            f"{reason} ({n:,})" for reason, n in sorted(run.rejected_reasons.items(), key=lambda r: -r[1])
+        ]
         why = f" Reasons: {'; '.join(reasons)}." if reasons else " rejected.jsonl says why."
         rows = f"{run.rows_rejected:,}{of} row{'' if run.rows_rejected == 1 else 's'}"
-        notices.append(f"Partial input: {rows} could not be used and {_was(run.rows_rejected)} left out.{why}")
+        notices.append(
+            f"Partial input: {rows} could not be used and {_was(run.rows_rejected)} left out.{why}"
+        )
     notices += [
-        f"{name} is missing from the result, so the parts of this report that need it are empty." for name in result.absent
+        f"{name} is missing from the result, so the parts of this report that need it are empty."
+        for name in result.absent
     ]
     for finding in result.findings:
         claim = _claim(finding, result.digests)
@@ -294,7 +302,9 @@ def _scanned(run: Run) -> Scanned:
             if known.get(name, "") == channel
         )
         note = notes.get(channel)
-        channels.append(Channel(channel, signals, note.tested if note else None, note.calibration if note else ""))
+        channels.append(
+            Channel(channel, signals, note.tested if note else None, note.calibration if note else "")
+        )
     return Scanned(
         accounts=run.accounts,
         requests=run.requests,

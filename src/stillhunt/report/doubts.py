@@ -121,8 +121,12 @@ def _belonging(members: Sequence[Member]) -> Doubt:
 
 
 def _unseen(channels: Sequence[Channel]) -> Doubt:
-    blind = [channel_label(c.name).lower() for c in channels if not any(signal.active for signal in c.signals)]
-    sure = f"Nothing could be seen of {listed(blind)}." if blind else "Every channel had at least one signal on."
+    blind = [
+        channel_label(c.name).lower() for c in channels if not any(signal.active for signal in c.signals)
+    ]
+    sure = (
+        f"Nothing could be seen of {listed(blind)}." if blind else "Every channel had at least one signal on."
+    )
     return Doubt(
         question="Are accounts missing?",
         sure=sure,

@@ -210,7 +210,9 @@ def _placed(ties: npt.NDArray[np.int64], n: int) -> tuple[Points, float]:
     count, label = connected_components(graph, directed=False)
     blocks = [np.flatnonzero(label == at) for at in range(count)]
     blocks.sort(key=lambda block: (-len(block), int(block[0])))
-    layouts = [_component(shortest_path(graph[block][:, block], directed=False, unweighted=True)) for block in blocks]
+    layouts = [
+        _component(shortest_path(graph[block][:, block], directed=False, unweighted=True)) for block in blocks
+    ]
     corners, size = _packed(np.array([np.ptp(layout, axis=0) + 1.0 for layout in layouts]))
     places = np.empty((n, 2))
     for block, layout, corner in zip(blocks, layouts, corners, strict=True):
@@ -252,7 +254,7 @@ def _majorised(distance: Points) -> Points:
         apart = np.linalg.norm(places[:, None] - places[None], axis=2)
         pull = np.divide(weight * distance, apart, out=np.zeros_like(apart), where=apart > 1e-9)
         places = inverse @ ((np.diag(pull.sum(axis=1)) - pull) @ places)
-    return places
+    return np.asarray(places)
 
 
 def _apart(places: Points) -> Points:

@@ -57,6 +57,7 @@ SIGNAL_LABELS = {
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LEAST_EXPONENT = 300
+_SURENESS = ((0.99, "nearly certain"), (0.9, "very likely"), (0.75, "likely"), (0.5, "more likely than not"))
 
 
 def label(name: str) -> str:
@@ -184,7 +185,7 @@ def q_number(q_value: float) -> str:
 
 def sureness(confidence: float) -> str:
     """A confidence in words."""
-    for least, words in ((0.99, "nearly certain"), (0.9, "very likely"), (0.75, "likely"), (0.5, "more likely than not")):
+    for least, words in _SURENESS:
         if confidence >= least:
             return words
     return "uncertain"
@@ -240,7 +241,16 @@ def visible(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character == " " or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs", "Cn"):
+    if character == " " or unicodedata.category(character) not in (
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+        "Zl",
+        "Zp",
+        "Zs",
+        "Cn",
+    ):
         return character
     return f"\\u{{{ord(character):x}}}"
 

@@ -11,11 +11,14 @@
   tip.hidden = true;
   document.body.append(tip);
 
-  function showTip(_handler, event, _item, value) {
+  function showTip(_handler, event, item, value) {
     if (value === null || value === undefined || value === "") {
       tip.hidden = true;
       return;
     }
+    const head = document.createElement("p");
+    const row = item.datum.datum ?? item.datum;
+    head.textContent = row.when;
     const list = document.createElement("dl");
     for (const [name, text] of Object.entries(value)) {
       const term = document.createElement("dt");
@@ -24,7 +27,7 @@
       told.textContent = String(text);
       list.append(term, told);
     }
-    tip.replaceChildren(list);
+    tip.replaceChildren(head, list);
     tip.hidden = false;
     const room = document.documentElement.clientWidth;
     const left = event.clientX + 14 + tip.offsetWidth > room ? event.clientX - 14 - tip.offsetWidth : event.clientX + 14;
