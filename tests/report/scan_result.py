@@ -305,22 +305,30 @@ _FINDINGS = {
             "Session starts are spread over the accounts more evenly than independent people would spread them.",
             *(0.0021, 58),
             "Each account starts sessions independently of the others, at its own rate and in its own hours.",
-            **{"method": "takes_turns", "statistic": "variance_to_mean", "sessions": 41022},
-            **{"expected": 1.05, "log10_p": -31.0},
+            method="takes_turns",
+            statistic="variance_to_mean",
+            sessions=41022,
+            expected=1.05,
+            log10_p=-31.0,
         ),
         _found(
             *("inferred", "content"),
             "The accounts fill one rare template far more often than accounts of their activity do.",
             *(57, 61),
             "Accounts of equal activity take up a template of this popularity independently of one another.",
-            **{"method": "prompts_share_template", "expected": 0.9, "log10_p": -311.2, "table": _TABLE},
+            method="prompts_share_template",
+            expected=0.9,
+            log10_p=-311.2,
+            table=_TABLE,
         ),
         _found(
             *("inferred", "payment"),
             "14 accounts share a card that no other account of the log uses.",
             *(14, 61),
             "Cards are spread over accounts as they are over the whole log.",
-            **{"method": "shares_payment", "expected": 0.16, "log10_p": -24.6},
+            method="shares_payment",
+            expected=0.16,
+            log10_p=-24.6,
         ),
         _found(
             "counter", "infrastructure", "No two accounts of the campaign used one network address.", 0, 61
@@ -330,7 +338,9 @@ _FINDINGS = {
             "The accounts were made over 14 months, without a burst of sign-ups.",
             *(14, 61),
             "Accounts are made at the rate of the whole log.",
-            **{"method": "signs_up_together", "statistic": "months", "log10_p": -0.2},
+            method="signs_up_together",
+            statistic="months",
+            log10_p=-0.2,
         ),
         _found(
             *("reading", ""),
@@ -357,14 +367,18 @@ _FINDINGS = {
             "So many sign-ups in one burst are not chance.",
             *(29, 34),
             "Accounts sign up independently at the log's own rate for that hour of the week.",
-            **{"method": "signs_up_together", "expected": 2.2, "log10_p": -21.9},
+            method="signs_up_together",
+            expected=2.2,
+            log10_p=-21.9,
         ),
         _found(
             *("inferred", "payment"),
             "22 accounts were paid for with cards of one rare issuer.",
             *(22, 34),
             "Issuers are spread over accounts as they are over the whole log.",
-            **{"method": "shares_payment", "expected": 1.4, "log10_p": -18.2},
+            method="shares_payment",
+            expected=1.4,
+            log10_p=-18.2,
         ),
         _found("counter", "content", "The prompts differ as much as those of strangers do.", 0.97, 34),
         _found("reading", "", "A class or workshop: possible for 6 accounts of one university.", 6, 34),
@@ -376,7 +390,9 @@ _FINDINGS = {
             "One address for all is not chance.",
             *(8, 8),
             "Addresses are taken up independently, each by its popularity.",
-            **{"method": "shares_address", "expected": 0.02, "log10_p": -1.96},
+            method="shares_address",
+            expected=0.02,
+            log10_p=-1.96,
         ),
         _found(
             "reading",
@@ -390,9 +406,9 @@ _FINDINGS = {
 
 
 def _run(requests: int, rejected: int) -> dict[str, Any]:
-    full = "time account_id prompt_sketch system_sketch status user_agent tls_fingerprint max_tokens".split()
-    sparse = {"client_ip": 0.981, "finish_reason": 0.9997, "temperature": 0.412, "reasoning_signature": 0.0}
-    filled = dict.fromkeys(full, 1.0) | sparse
+    full = ("time", "account_id", "prompt_sketch", "system_sketch", "status", "user_agent", "tls_fingerprint")
+    sparse = {"client_ip": 0.981, "finish_reason": 0.9997, "temperature": 0.412, "device_id": 0.0}
+    filled = dict.fromkeys((*full, "max_tokens"), 1.0) | sparse
     seen = coverage(filled, ("created_at", "payment_fingerprint"))
     return {
         "versions": {"stillhunt": "0.1.0", "python": "3.11.7", "duckdb": "2.0.0", "signals": "v1"},

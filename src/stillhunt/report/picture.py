@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, shortest_path
+from scipy.spatial.distance import cdist
 
 from stillhunt.report.document import Edge, Standing
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
@@ -35,6 +36,7 @@ _STRETCH = 1.5
 _NEAREST = 0.42
 """Least distance between two accounts, as a share of the length of a tie."""
 _ROUNDS = 150
+_STILL = 1e-3
 _RADII = (4.0, 7.5)
 _STROKES = (1.2, 2.6)
 _STRAND_GAP = 2.6
@@ -251,9 +253,11 @@ def _majorised(distance: Points) -> Points:
     laplacian = np.diag(weight.sum(axis=1)) - weight
     inverse = np.linalg.pinv(laplacian)
     for _ in range(_ROUNDS):
-        apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+        apart = cdist(places, places)
         pull = np.divide(weight * distance, apart, out=np.zeros_like(apart), where=apart > 1e-9)
-        places = inverse @ ((np.diag(pull.sum(axis=1)) - pull) @ places)
+        before, places = places, inverse @ (pull.sum(axis=1)[:, None] * places - pull @ places)
+        if np.abs(places - before).max() < _STILL:
+            break
     return np.asarray(places)
 
 
@@ -262,7 +266,7 @@ def _apart(places: Points) -> Points:
     places = places.copy()
     for _ in range(60):
         away = places[:, None] - places[None]
-        gap = np.linalg.norm(away, axis=2)
+        gap = cdist(places, places)
         np.fill_diagonal(gap, np.inf)
         short = np.maximum(0.0, _NEAREST - gap)
         if not short.any():

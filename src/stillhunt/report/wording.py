@@ -40,9 +40,8 @@ CHANNEL_LABELS = {
 SIGNAL_LABELS = {
     "prompts_share_template": "Prompts filled from one template",
     "shares_system_prompt": "One system prompt",
-    "covers_tasks_without_repeats": "A task list divided up without repeats",
     "takes_turns": "Accounts take turns",
-    "keeps_the_same_hours": "Accounts keep the same hours",
+    "starts_together": "Accounts began sending together",
     "signs_up_together": "Accounts were made together",
     "replaces_banned_account": "New accounts replace closed ones",
     "hands_off_after_refusal": "Refused work moves to another account",
@@ -93,7 +92,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def large(number: float) -> str:
     """A count that is read at a glance: ``84,213``, ``1.20 million``, ``3.41 billion``."""
     for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
-        if abs(number) >= size:
+        if abs(number) >= 0.9995 * size:
             return f"{number / size:.3g} {name}"
     return count(number)
 
@@ -122,7 +121,7 @@ def number(value: float) -> str:
         return "no limit" if value > 0 else "-no limit"
     if value == round(value) and abs(value) < 1e15:
         return f"{round(value):,}"
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else scientific(value)
 
@@ -138,8 +137,8 @@ def scientific(value: float) -> str:
         return f"10{str(-_LEAST_EXPONENT).translate(_SUPERSCRIPTS)}"
     if abs(value) >= 0.001:
         return f"{value:.2g}"
-    exponent = math.floor(math.log10(abs(value)))
-    return f"{value / 10.0**exponent:.1f} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
 def odds(log10_p: float) -> str:

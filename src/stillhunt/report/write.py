@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stillhunt.engines.output import whole_file
+from stillhunt.errors import OutputError
 from stillhunt.report.compose import compose
 from stillhunt.report.html import render_html
 from stillhunt.report.result import load_result
@@ -19,6 +20,14 @@ def write_report(result: Path) -> Path:
     """
     document = compose(load_result(result))
     target = result / REPORT
-    with whole_file(target) as aside:
-        aside.write_text(render_html(document), encoding="utf-8")
+    page = render_html(document)
+    try:
+        with whole_file(target) as aside:
+            aside.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the report ({error.strerror or error})",
+            str(target),
+            "Make room, or move what stands there.",
+        ) from error
     return target
