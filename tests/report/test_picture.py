@@ -58,6 +58,13 @@ def test_every_account_lies_within_the_picture_and_apart_from_the_others(n: int)
     assert nearest > 6.0, "dots would cover one another"
 
 
+def test_accounts_with_the_same_ties_do_not_cover_one_another() -> None:
+    leaves = _names("leaf", 40)
+    picture = _drawn([Edge(hub, leaf, 5.0, ("content",)) for hub in ("hub1", "hub2") for leaf in leaves])
+    nearest = min(dist((a.x, a.y), (b.x, b.y)) for a, b in combinations(picture.dots, 2))
+    assert nearest > 2 * max(dot.radius for dot in picture.dots)
+
+
 def test_every_account_stays_tied_to_its_part() -> None:
     edges = _clique(_names("a", 30)) + _clique(_names("b", 10)) + [Edge("x", "y", 0.1, ("payment",))]
     picture = _drawn(edges)
