@@ -37,3 +37,17 @@ class Settings(BaseSettings):
         description="Networks of your own proxies (CIDR list, JSON in the environment). Only behind these is a "
         "client address taken from a forwarded header; elsewhere the peer's address counts.",
     )
+    fdr: float = Field(
+        0.01, gt=0, lt=1, description="False discovery rate over the campaigns that a scan reports (share)."
+    )
+    null_runs: int = Field(
+        20,
+        ge=5,
+        description="Null logs that candidate groups are held against (count); more is slower and steadier.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the null logs (number); equal seeds give equal results.")
+    price_usd_per_mtok: float = Field(
+        15.0,
+        ge=0,
+        description="List price of output, for the harm of a campaign (US dollars per million tokens).",
+    )

@@ -20,6 +20,7 @@ from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.membership import memberships
 from stillhunt.campaigns.neighbours import Graph
 from stillhunt.campaigns.profile import Profile, profiles
+from stillhunt.campaigns.signals.model import MODEL
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
 from stillhunt.campaigns.turns import Sessions, takes_turns
 from stillhunt.schema.campaigns import CAMPAIGNS, FLAG_MEMBERSHIP, MEMBERS
@@ -56,7 +57,7 @@ class Scanned:
 @dataclass(frozen=True)
 class Campaigns:
     """What a scan found. campaigns, members: schemas CAMPAIGNS and MEMBERS. evidence: the tables of EVIDENCE_TABLES by
-    name. candidates: groups that were tested; families: what was tested."""
+    name. candidates: groups that were tested; families, signals, model: what they were tested on."""
 
     campaigns: pa.Table
     members: pa.Table
@@ -65,6 +66,8 @@ class Campaigns:
     candidates: int
     families: tuple[str, ...]
     null_runs: int
+    signals: tuple[Signal, ...]
+    model: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         scanned.verdicts.candidates,
         scanned.verdicts.families,
         scanned.verdicts.null_runs,
+        evidence.signals,
+        MODEL,
     )
 
 

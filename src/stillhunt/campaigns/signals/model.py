@@ -17,6 +17,8 @@ from stillhunt.campaigns.signals.signal import Signal
 from stillhunt.campaigns.signals.signs_up_together import signs_up_together
 from stillhunt.campaigns.signals.starts_together import starts_together
 
+MODEL = "v1"
+
 SIGNALS_V1 = (
     Signal(prompts_share_template, "client", "sent prompts filled from one template"),
     Signal(shares_system_prompt, "client", "sent one system prompt"),

@@ -15,14 +15,14 @@ def replaces_banned_account(log: Log) -> Artefacts:
     """
     bins = """
         (WITH events AS (
-            SELECT account, closed_at AS at, TRUE AS closure FROM accounts WHERE closed_at IS NOT NULL
+            SELECT account, closed_at AS moment, TRUE AS closure FROM accounts WHERE closed_at IS NOT NULL
             UNION ALL SELECT account, created_at, FALSE FROM accounts WHERE created_at IS NOT NULL
          ), closures AS (
-            SELECT account, time_bucket(INTERVAL 1 HOUR, at) AS bin FROM events WHERE closure
+            SELECT account, time_bucket(INTERVAL 1 HOUR, moment) AS bin FROM events WHERE closure
          ), arrivals AS (
-            SELECT account, time_bucket(INTERVAL 1 HOUR, at) AS bin FROM events WHERE NOT closure
+            SELECT account, time_bucket(INTERVAL 1 HOUR, moment) AS bin FROM events WHERE NOT closure
             UNION
-            SELECT account, time_bucket(INTERVAL 1 HOUR, at - INTERVAL 1 HOUR) AS bin FROM events WHERE NOT closure
+            SELECT account, time_bucket(INTERVAL 1 HOUR, moment - INTERVAL 1 HOUR) AS bin FROM events WHERE NOT closure
          )
          SELECT account, bin FROM closures
          UNION SELECT account, bin FROM arrivals WHERE bin IN (SELECT bin FROM closures))

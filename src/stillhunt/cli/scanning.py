@@ -1,0 +1,190 @@
+"""One scan from end to end, for the commands that make one: lake or logs in, a whole result directory out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stillhunt import __version__
+from stillhunt.campaigns.log import Log, open_log
+from stillhunt.campaigns.pipeline import ScanSettings, find_campaigns
+from stillhunt.campaigns.result import Campaigns
+from stillhunt.campaigns.stages import Stages
+from stillhunt.config import Settings
+from stillhunt.engines.duckdb import DuckDB, parquet
+from stillhunt.engines.output import whole_directory
+from stillhunt.errors import InputError
+from stillhunt.report.write import write_report
+from stillhunt.schema.coverage import Coverage, coverage
+from stillhunt.schema.digests import parquet_bytes
+from stillhunt.schema.progress import Progress
+from stillhunt.sketch.keys import KeyRing, key_for
+from stillhunt.sources.accounts import read_accounts
+from stillhunt.sources.detect import SourceSettings
+from stillhunt.sources.ingest import Destination, ingest
+from stillhunt.sources.lake import Lake, is_lake, open_lake
+from stillhunt.sources.logs import open_logs
+from stillhunt.sources.source import IngestReport
+
+
+@dataclass(frozen=True)
+class Input:
+    """What to scan. kind, mapping: as for ``ingest``, for logs that are no lake."""
+
+    logs: Sequence[str]
+    accounts: Path | None = None
+    kind: str | None = None
+    mapping: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scan did. ingested: what was left out of logs that were read directly; None for a lake."""
+
+    campaigns: Campaigns
+    accounts: int
+    requests: int
+    coverage: Coverage
+    ingested: IngestReport | None
+    seconds: float
+    stages: tuple[dict[str, Any], ...] = field(default=())
+
+
+def scan(
+    given: Input, out: Path, settings: Settings, progress: Progress, *, overwrite: bool = False
+) -> Outcome:
+    """Scans a lake, or logs through a lake that is thrown away, and writes the result directory ``out`` whole."""
+    lakes = [Path(each) for each in given.logs if is_lake(Path(each))]
+    if lakes and (len(lakes) > 1 or len(given.logs) > 1):
+        raise InputError(
+            f"expected one lake, or any number of logs; got {len(given.logs)} inputs, {len(lakes)} of them lakes",
+            ", ".join(given.logs),
+            "Bring logs into one lake with `stillhunt ingest ... --append`, then scan that.",
+        )
+    stages = Stages(progress)
+    with whole_directory(out, overwrite=overwrite) as aside:
+        spill = settings.temp_dir or out.absolute().parent
+        with DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill) as engine:
+            if lakes:
+                outcome = _scan_lake(
+                    open_lake(lakes[0]), given.accounts, None, engine, settings, stages, aside
+                )
+            else:
+                with tempfile.TemporaryDirectory(prefix="stillhunt-lake-", dir=spill) as folder:
+                    lake, report = _ingested(given, Path(folder) / "lake", engine, settings, stages)
+                    outcome = _scan_lake(lake, None, report, engine, settings, stages, aside)
+        with stages("report"):
+            write_report(aside)
+    return outcome
+
+
+def _ingested(
+    given: Input, folder: Path, engine: DuckDB, settings: Settings, stages: Stages
+) -> tuple[Lake, IngestReport]:
+    log = open_logs(
+        given.logs, given.kind, SourceSettings(settings.trusted_proxies, given.mapping), given.accounts
+    )
+    # The lake is thrown away, so its key needs no secrecy: made from the input, it gives equal inputs equal results.
+    digest = hashlib.sha256("\n".join([*given.logs, str(log.bytes)]).encode()).digest()
+    with stages("ingest"):
+        report = ingest(
+            log,
+            Destination(folder),
+            KeyRing(key_for(digest)),
+            engine,
+            now=datetime.now(UTC),
+            progress=stages.progress,
+        )
+    return open_lake(folder), report
+
+
+def _scan_lake(
+    lake: Lake,
+    accounts: Path | None,
+    report: IngestReport | None,
+    engine: DuckDB,
+    settings: Settings,
+    stages: Stages,
+    aside: Path,
+) -> Outcome:
+    with stages("open"):
+        log = open_log(engine, _comparable(lake), _accounts(lake, accounts))
+        seen = coverage(lake.coverage.filled, log.account_columns)
+    chosen = ScanSettings(settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok)
+    campaigns = find_campaigns(log, seen, chosen, lake.inputs_digest, stages)
+    _write_tables(aside, campaigns)
+    run = _run(lake, log, seen, campaigns, chosen, stages)
+    (aside / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    seconds = sum(stage.seconds for stage in stages.done)
+    return Outcome(campaigns, log.accounts, log.rows, seen, report, seconds, tuple(run["stages"]))
+
+
+def _comparable(lake: Lake) -> str:
+    """The lake's requests as an SQL FROM item. Across a key rotation, rows under both keys speak the old one."""
+    source = parquet(lake.request_files)
+    if len(lake.sketch_keys) < 2:
+        return source
+    pairs = ("prompt_sketch", "system_sketch", "completion_sketch", "sketch_key_id")
+    replaced = ", ".join(f"coalesce(old_{name}, {name}) AS {name}" for name in pairs)
+    return f"(SELECT * REPLACE ({replaced}) FROM {source})"
+
+
+def _accounts(lake: Lake, given: Path | None) -> pa.Table | None:
+    if given is not None:
+        return read_accounts(given)
+    return None if lake.accounts_file is None else read_accounts(lake.accounts_file)
+
+
+def _write_tables(aside: Path, campaigns: Campaigns) -> None:
+    (aside / "evidence").mkdir()
+    (aside / "campaigns.parquet").write_bytes(parquet_bytes(campaigns.campaigns))
+    (aside / "members.parquet").write_bytes(parquet_bytes(campaigns.members))
+    for name, table in campaigns.evidence.items():
+        (aside / "evidence" / f"{name}.parquet").write_bytes(parquet_bytes(table))
+    lines = "".join(finding.to_json() + "\n" for finding in campaigns.findings)
+    (aside / "findings.jsonl").write_text(lines, encoding="utf-8")
+
+
+def _run(
+    lake: Lake, log: Log, seen: Coverage, campaigns: Campaigns, settings: ScanSettings, stages: Stages
+) -> dict[str, Any]:
+    (window,) = log.engine.table("SELECT min(time) AS first, max(time) AS last FROM exchanges").to_pylist()
+    active = {signal.channel for signal in campaigns.signals if signal.name in seen.active}
+    note = (
+        f"Groups were held against the candidates that {campaigns.null_runs} null logs produce, in which each family "
+        "of evidence is dealt anew among comparable accounts."
+    )
+    return {
+        "versions": {
+            "stillhunt": __version__,
+            "python": platform.python_version(),
+            "duckdb": version("duckdb"),
+            "pyarrow": version("pyarrow"),
+            "signals": campaigns.model,
+        },
+        "settings": asdict(settings) | {"engine": "duckdb"},
+        "inputs_digest": lake.inputs_digest,
+        "inputs": [part.sha256 for part in lake.parts],
+        "rows": {"read": lake.read, "written": lake.written, "rejected": lake.rejected},
+        "window": {name: time.isoformat() for name, time in window.items()},
+        "accounts": log.accounts,
+        "requests": log.rows,
+        "candidates_tested": campaigns.candidates,
+        "coverage": {
+            "active": list(seen.active),
+            "missing": {name: list(columns) for name, columns in seen.missing.items()},
+            "filled": dict(seen.filled),
+        },
+        "channels": dict.fromkeys(sorted(active), note),
+        "stages": [asdict(stage) for stage in stages.done],
+    }
