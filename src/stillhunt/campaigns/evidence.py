@@ -1,9 +1,13 @@
 """``Evidence``: every account–artefact link of a log as one sparse matrix, weighed against popularity and activity.
 
 The null of all link signals: account ``i`` carries artefact ``a`` of signal ``s`` with probability
-``1 - exp(-k_is d_a / K_s)``, where ``k_is`` is the number of the signal's artefacts that the account carries, ``d_a``
-the number of accounts that carry the artefact and ``K_s`` the sum of both over the log. It is the bipartite
-configuration model: popular artefacts and busy accounts meet often, and such a meeting weighs little.
+``1 - exp(-k_is r_ia)``, where ``k_is`` is the number of the signal's artefacts that the account carries and ``r_ia``
+the artefact's share of the signal's links. It is the bipartite configuration model: popular artefacts and busy
+accounts meet often, and such a meeting weighs little.
+
+The share is the larger of two: over the whole log, ``d_a / K_s``, and over the account's own country without the
+account itself, drawn towards the former by ``PRIOR_LINKS`` links. Addresses, issuers and languages go by country, and
+what is rare in the world may be common at home.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from numpy.typing import NDArray
 
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
 
+PRIOR_LINKS = 200.0
+"""Links of a country at which its own shares and the world's weigh the same."""
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -27,8 +34,9 @@ class Evidence:
     indptr, artefact, n: per account, its artefacts (ascending, so families stay together) and exchanges behind each.
     members_ptr, member: per artefact, its accounts (ascending).
     signal: per artefact, the index of its signal in ``signals``. family: per artefact, the index in ``families``.
-    popularity: per artefact, accounts of the whole log that carry it. rate: per artefact, ``d_a / K_s``.
-    activity: shape (signals, accounts), ``k_is``.
+    popularity: per artefact, accounts of the whole log that carry it. rate: per link, ``r_ia``; member_rate: the same
+    in the order of ``member``. country: per account, a number.
+    activity: shape (accounts, signals), ``k_is``.
     artefact_id: per artefact, the identity that its signal gave it.
     """
 
@@ -43,7 +51,9 @@ class Evidence:
     signal: NDArray[np.int16]
     family: NDArray[np.int16]
     popularity: NDArray[np.int64]
+    country: NDArray[np.int64]
     rate: NDArray[np.float64]
+    member_rate: NDArray[np.float64]
     activity: NDArray[np.float64]
     artefact_id: NDArray[np.uint64]
 
@@ -52,8 +62,10 @@ class Evidence:
         return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
 
 
-def weigh(found: Sequence[tuple[Signal, Artefacts]], accounts: int) -> Evidence:
-    """One matrix from the links of every signal; artefacts are numbered family by family."""
+def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64]) -> Evidence:
+    """One matrix from the links of every signal; artefacts are numbered family by family. country: per account, a
+    number."""
+    accounts = len(country)
     signals = tuple(signal for signal, _ in found)
     families = tuple(dict.fromkeys(signal.family for signal in signals))
     by_family = sorted(range(len(signals)), key=lambda s: families.index(signals[s].family))
@@ -75,7 +87,6 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], accounts: int) -> Evidence:
     signal = _joined(signal_of, np.int16)
     family_of_signal = np.array([families.index(signal.family) for signal in signals], dtype=np.int16)
     popular = _joined(popularity, np.int64)
-    totals = np.bincount(signal, weights=popular.astype(np.float64), minlength=len(signals))
     evidence = Evidence(
         accounts=accounts,
         signals=signals,
@@ -88,8 +99,10 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], accounts: int) -> Evidence:
         signal=signal,
         family=family_of_signal[signal] if len(signals) else np.zeros(0, dtype=np.int16),
         popularity=popular,
-        rate=popular / np.maximum(totals[signal], 1.0),
-        activity=np.zeros((len(signals), accounts)),
+        country=country,
+        rate=np.zeros(0),
+        member_rate=np.zeros(0),
+        activity=np.zeros((accounts, len(signals))),
         artefact_id=_joined(ids, np.uint64),
     )
     return relink(
@@ -104,8 +117,9 @@ def relink(
     order = np.lexsort((artefact, account))
     back = np.lexsort((account, artefact))
     signal_of_link = evidence.signal[artefact]
-    activity = np.zeros((len(evidence.signals), evidence.accounts))
-    np.add.at(activity, (signal_of_link, account), 1.0)
+    activity = np.zeros((evidence.accounts, len(evidence.signals)))
+    np.add.at(activity, (account, signal_of_link), 1.0)
+    rate = _rates(evidence, account, artefact, signal_of_link)
     return replace(
         evidence,
         indptr=_pointers(account, evidence.accounts),
@@ -113,8 +127,29 @@ def relink(
         n=n[order],
         members_ptr=_pointers(artefact, len(evidence.signal)),
         member=account[back],
+        rate=rate[order],
+        member_rate=rate[back],
         activity=activity,
     )
+
+
+def _rates(
+    evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32], signal: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    """``r_ia`` per link."""
+    signals = len(evidence.signals)
+    totals = np.bincount(evidence.signal, weights=evidence.popularity.astype(np.float64), minlength=signals)
+    world = evidence.popularity[artefact] / np.maximum(totals[signal], 1.0)
+    home = evidence.country[account]
+    at_home = np.bincount(
+        home * signals + signal, minlength=int(evidence.country.max(initial=0) + 1) * signals
+    )
+    place = home * len(evidence.signal) + artefact
+    _, part, alike = np.unique(place, return_inverse=True, return_counts=True)
+    neighbours = alike[part] - 1.0
+    local = (neighbours + PRIOR_LINKS * world) / (at_home[home * signals + signal] - 1.0 + PRIOR_LINKS)
+    rates: NDArray[np.float64] = np.maximum(world, local)
+    return rates
 
 
 def _pointers(rows: NDArray[np.int32], size: int) -> NDArray[np.int64]:

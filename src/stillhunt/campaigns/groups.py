@@ -59,41 +59,46 @@ def _link_families(  # type: ignore[no-untyped-def]
     groups = len(pointers) - 1
     result = np.zeros((groups, families))
     count = np.zeros(len(family), dtype=np.int64)
+    rates = np.zeros(len(family))
     touched = np.empty(len(family), dtype=np.int64)
-    busy = np.zeros(activity.shape[0])
-    active = np.zeros(activity.shape[0])
+    busy = np.zeros(activity.shape[1])
+    active = np.zeros(activity.shape[1])
+    best, tried = np.zeros(families), np.zeros(families)
+    matched, expected = np.zeros(families), np.zeros(families)
+    chance, match = np.zeros(families), np.zeros(families)
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
         busy[:] = 0.0
         active[:] = 0.0
         seen = 0
         for i in group:
-            for s in range(activity.shape[0]):
-                busy[s] += activity[s, i]
-                active[s] += 1.0 if activity[s, i] > 0 else 0.0
+            for s in range(activity.shape[1]):
+                busy[s] += activity[i, s]
+                active[s] += 1.0 if activity[i, s] > 0 else 0.0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 if count[a] == 0:
                     touched[seen] = a
                     seen += 1
                 count[a] += 1
-        best = np.zeros(families)
-        tried = np.zeros(families)
+                rates[a] += rate[link]
+        best[:] = 0.0
+        tried[:] = 0.0
         for position in range(seen):
             a = touched[position]
             s, f = signal[a], family[a]
             tried[f] += 1.0
-            mean = active[s] * -np.expm1(-rate[a] * busy[s] / active[s])
+            mean = active[s] * -np.expm1(-rates[a] / count[a] * busy[s] / active[s])
             best[f] = max(best[f], _chernoff(float(count[a]), mean))
-        matched = np.zeros(families)
-        expected = np.zeros(families)
+        matched[:] = 0.0
+        expected[:] = 0.0
         for i in group:
-            chance = np.zeros(families)
-            match = np.zeros(families)
+            chance[:] = 0.0
+            match[:] = 0.0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 s, f = signal[a], family[a]
-                chance[f] += rate[a] * (busy[s] - activity[s, i])
+                chance[f] += rate[link] * (busy[s] - activity[i, s])
                 if count[a] > 1:
                     match[f] = 1.0
             for f in range(families):
@@ -105,4 +110,5 @@ def _link_families(  # type: ignore[no-untyped-def]
             result[g, f] = max(0.0, max(single, paired) - np.log(2.0))
         for position in range(seen):
             count[touched[position]] = 0
+            rates[touched[position]] = 0.0
     return result

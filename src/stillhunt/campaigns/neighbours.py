@@ -18,7 +18,7 @@ from stillhunt.campaigns.evidence import Evidence
 
 KEPT = 32
 """Strongest neighbours kept per account."""
-WINDOW = 256
+WINDOW = 64
 """Members of one artefact that an account is compared with."""
 
 
@@ -42,6 +42,7 @@ def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Gr
         evidence.family,
         evidence.signal,
         evidence.rate,
+        evidence.member_rate,
         evidence.activity,
         kept,
         window,
@@ -62,7 +63,7 @@ def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Gr
 
 @njit(cache=True)
 def _strongest(  # type: ignore[no-untyped-def]
-    indptr, artefact, members_ptr, member, family, signal, rate, activity, kept, window
+    indptr, artefact, members_ptr, member, family, signal, rate, member_rate, activity, kept, window
 ):
     accounts = len(indptr) - 1
     best = np.zeros(accounts, dtype=np.float32)
@@ -84,7 +85,7 @@ def _strongest(  # type: ignore[no-untyped-def]
             while link < indptr[i + 1] and family[artefact[link]] == own_family:
                 a = artefact[link]
                 s = signal[a]
-                own = -np.log(-np.expm1(-activity[s, i] * rate[a]))
+                own = -np.log(-np.expm1(-activity[i, s] * rate[link]))
                 start, stop = members_ptr[a], members_ptr[a + 1]
                 if stop - start > window:
                     here = start + np.searchsorted(member[start:stop], i)
@@ -94,7 +95,7 @@ def _strongest(  # type: ignore[no-untyped-def]
                     j = member[place]
                     if j == i:
                         continue
-                    value = 0.5 * (own - np.log(-np.expm1(-activity[s, j] * rate[a])))
+                    value = 0.5 * (own - np.log(-np.expm1(-activity[j, s] * member_rate[place])))
                     if value <= 0.0:
                         continue
                     if best[j] == 0.0:

@@ -15,7 +15,7 @@ from stillhunt.campaigns.result import Campaigns, Scanned, explained
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
 from stillhunt.campaigns.stages import Stages
-from stillhunt.campaigns.summarise import strata, summarise
+from stillhunt.campaigns.summarise import countries, strata, summarise
 from stillhunt.campaigns.turns import session_starts
 from stillhunt.schema.coverage import Coverage
 
@@ -41,7 +41,7 @@ def find_campaigns(
     with stages("candidates"):
         found = collect(log, seen, SIGNALS_V1)  # account–artefact links per signal
     with stages("weigh"):
-        evidence = weigh(found, log.accounts)  # each link against popularity and activity
+        evidence = weigh(found, countries(log))  # each link against popularity and activity
         graph = neighbours(evidence)  # sparse weighted account graph
     with stages("cluster"):
         groups = candidates(evidence, graph)  # candidate groups at several strengths of tie

@@ -59,23 +59,58 @@ def summarise(log: Log) -> pa.Table:
 
 
 def strata(log: Log, summary: pa.Table) -> NDArray[np.int64]:
-    """A number per account; null logs trade only within one. Accounts of a stratum are alike in what honestly ties
-    families together: how busy they are, the country, and whether they were registered within the window."""
-    country = (
-        _codes(log, "country") if "country" in log.account_columns else np.zeros(log.accounts, dtype=np.int64)
-    )
-    busy = np.floor(np.log2(summary["requests"].to_numpy())).astype(np.int64) // 2
+    """A number per account; null logs trade only within one.
+
+    Accounts of a stratum are alike in what honestly ties families together: whether they were registered within the
+    window, and how busy they are (the country is part of the weights). A level that would leave a stratum with fewer than a twentieth of the
+    log (at least 100 accounts) is not told apart, because a group that fills its stratum would be traded with itself.
+    """
     young = log.engine.table(
         """
         SELECT account, coalesce(created_at >= (SELECT min(time) FROM exchanges), FALSE)::INTEGER AS young
         FROM accounts ORDER BY account
         """
     )["young"].to_numpy()
-    return np.asarray((country * 64 + busy) * 2 + young, dtype=np.int64)
+    least = max(100, log.accounts // 20)
+    numbers = _merged(np.asarray(young, dtype=np.int64), least)
+    requests = summary["requests"].to_numpy()
+    busy = np.searchsorted(np.quantile(requests, [1 / 3, 2 / 3]), requests, side="left")
+    return _split(numbers, np.asarray(busy, dtype=np.int64), least)
 
 
-def _codes(log: Log, column: str) -> NDArray[np.int64]:
-    values = log.engine.table(f"SELECT {column} AS value FROM accounts ORDER BY account")["value"]
-    encoded = values.combine_chunks().dictionary_encode()
-    codes = encoded.indices.fill_null(len(encoded.dictionary))
-    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+def _split(numbers: NDArray[np.int64], level: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Strata split by a level; within each, the parts below ``least`` accounts stay together."""
+    result = np.zeros_like(numbers)
+    for number in np.unique(numbers):
+        mine = numbers == number
+        result[mine] = _merged(level[mine], least) + result.max() + 1
+    return result
+
+
+def _merged(level: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Levels as numbers from 0; those of fewer than ``least`` accounts share one, which takes in the next smallest
+    until it is large enough too."""
+    values, part, count = np.unique(level, return_inverse=True, return_counts=True)
+    order = np.argsort(count, kind="stable")
+    together = int(np.searchsorted(np.cumsum(count[order]), least)) + 1
+    together = max(together, int((count < least).sum()))
+    number = np.empty(len(values), dtype=np.int64)
+    number[order[:together]] = 0
+    number[order[together:]] = np.arange(1, len(values) - together + 1)
+    return number[part]
+
+
+def countries(log: Log) -> NDArray[np.int64]:
+    """Per account a number for its country: as declared, else the commonest of its exchanges; 0 where unknown."""
+    declared = "country" if "country" in log.account_columns else "NULL::VARCHAR"
+    seen = "mode(country)" if "country" in log.filled else "NULL::VARCHAR"
+    values = log.engine.table(
+        f"""
+        SELECT coalesce(a.country, e.country) AS country
+        FROM (SELECT account, {declared} AS country FROM accounts) AS a
+        JOIN (SELECT account, {seen} AS country FROM exchanges GROUP BY account) AS e USING (account)
+        ORDER BY account
+        """
+    )["country"]
+    codes = values.combine_chunks().dictionary_encode().indices
+    return np.asarray(codes.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64) + 1

@@ -121,11 +121,12 @@ def artefacts(log: Log, evidence: Evidence, names: Mapping[int, str], named: Seq
 def _concentrated(evidence: Evidence, members: NDArray[np.int32]) -> list[tuple[int, int, float, float]]:
     """Artefact, members with it, expected members and nats of evidence."""
     links = np.concatenate([np.arange(evidence.indptr[i], evidence.indptr[i + 1]) for i in members])
-    carried, inside = np.unique(evidence.artefact[links], return_counts=True)
+    carried, part, inside = np.unique(evidence.artefact[links], return_inverse=True, return_counts=True)
+    rate = np.bincount(part, weights=evidence.rate[links]) / inside
     signal = evidence.signal[carried]
-    activity = evidence.activity[:, members]
-    busy, active = activity.sum(axis=1)[signal], (activity > 0).sum(axis=1)[signal]
-    expected = active * -np.expm1(-evidence.rate[carried] * busy / np.maximum(active, 1))
+    activity = evidence.activity[members]
+    busy, active = activity.sum(axis=0)[signal], (activity > 0).sum(axis=0)[signal]
+    expected = active * -np.expm1(-rate * busy / np.maximum(active, 1))
     nats = chernoff_upper(inside, expected)
     chosen = []
     for s in range(len(evidence.signals)):
