@@ -37,8 +37,9 @@ environment() {
         "$python" -c 'import ensurepip, venv' 2>/dev/null || debian python3-venv
         "$python" -m venv "$dir"
     fi
+    # A lock names every package, so nothing is resolved anew; pip would refuse extras that a lock holds unspelt.
     for lock in "$@"; do
-        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
     done
     echo "$want" >"$stamp.next"
 }

@@ -62,8 +62,9 @@ def strata(log: Log, summary: pa.Table) -> NDArray[np.int64]:
     """A number per account; null logs trade only within one.
 
     Accounts of a stratum are alike in what honestly ties families together: whether they were registered within the
-    window, and how busy they are (the country is part of the weights). A level that would leave a stratum with fewer than a twentieth of the
-    log (at least 100 accounts) is not told apart, because a group that fills its stratum would be traded with itself.
+    window, and how busy they are (the country is part of the weights). A level that would leave a stratum with fewer
+    than a twentieth of the log (at least 100 accounts) is not told apart, because a group that fills its stratum would
+    be traded with itself.
     """
     young = log.engine.table(
         """

@@ -21,7 +21,8 @@ class Apps:
     """Parameters of n applications, arrays of length n.
 
     channel: code of CHANNELS. client: number in Clients, whose user agent is sent. tls: number in Clients, whose TLS
-    fingerprint is seen; another one than ``client`` where something in between speaks TLS. max_tokens: −1 for none. temperature: NaN for none.
+    fingerprint is seen; another one than ``client`` where something in between speaks TLS. max_tokens: −1 for none.
+    temperature: NaN for none.
     stream: 0 or 1. reasoning: share of sessions that ask for it. tools: how many are offered. caching: prompt
     caching is on. agentic: turns after the first carry results of tools. system: family of the system prompt, −1
     for none; system_tokens its length. sends_session, sends_device: what the program reports. retries: it repeats

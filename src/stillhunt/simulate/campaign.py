@@ -45,7 +45,7 @@ def campaign(scene: Scene, seeds: Seeds, operator: Operator) -> Batches:
     rng = seeds.rng("pool")
     book = scene.book()
     jobs = _jobs(seeds, scene, book, operator)
-    begin, end = _span(scene, operator)
+    begin, _ = _span(scene, operator)
     ready = begin + np.sort(rng.random(operator.accounts) ** 2 * operator.ramp_days * DAY).astype(np.int64)
     work = jobs.sessions
     seconds = work.turns * (work.gap_s + _SECONDS_PER_ANSWER)
