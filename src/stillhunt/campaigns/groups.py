@@ -14,6 +14,8 @@ from stillhunt.stats.dispersion import evenness_p
 
 TURNS = "timing"
 """The family of ``takes_turns``, the last column of the evidence."""
+COVERS = 0.25
+"""Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
 
 def group_evidence(
@@ -25,6 +27,9 @@ def group_evidence(
     in the group, by Chernoff's bound on its count, less the logarithm of the number of artefacts tried. Second: how
     many members share any artefact with another member, by Chernoff's bound on half that count, because matches come
     in pairs. Both against the null of ``evidence``.
+
+    A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
+    popular program there are some households and some firms, which share much; that says nothing about the rest.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -40,6 +45,7 @@ def group_evidence(
         evidence.rate,
         evidence.activity,
         len(evidence.families),
+        COVERS,
     )
     turns = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
     return np.column_stack((links, turns))
@@ -54,7 +60,7 @@ def _chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, families
+    pointers, member, indptr, artefact, family, signal, rate, activity, families, covers
 ):
     groups = len(pointers) - 1
     result = np.zeros((groups, families))
@@ -89,7 +95,8 @@ def _link_families(  # type: ignore[no-untyped-def]
             s, f = signal[a], family[a]
             tried[f] += 1.0
             mean = active[s] * -np.expm1(-rates[a] / count[a] * busy[s] / active[s])
-            best[f] = max(best[f], _chernoff(float(count[a]), mean))
+            if count[a] >= covers * len(group):
+                best[f] = max(best[f], _chernoff(float(count[a]), mean))
         matched[:] = 0.0
         expected[:] = 0.0
         for i in group:
@@ -106,7 +113,9 @@ def _link_families(  # type: ignore[no-untyped-def]
                 matched[f] += match[f]
         for f in range(families):
             single = best[f] - np.log(max(tried[f], 1.0))
-            paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
+            paired = 0.0
+            if matched[f] - expected[f] >= covers * len(group):
+                paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
             result[g, f] = max(0.0, max(single, paired) - np.log(2.0))
         for position in range(seen):
             count[touched[position]] = 0

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.clusters import Candidates, candidates
+from stillhunt.campaigns.clusters import SMALLEST, Candidates, candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import TURNS, group_evidence
 from stillhunt.campaigns.turns import Sessions
 from stillhunt.stats.conjunction import beyond_the_strongest
 from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail, fit_null_tail
-
-OVERLAP = 0.3
-"""Share of a candidate's accounts that may already belong to a better one."""
-
 
 @dataclass(frozen=True)
 class Group:
@@ -72,24 +68,58 @@ def judge(
     seeded_tail, cluster_tail = (
         fit_null_tail(np.concatenate(part or [np.zeros(0)]), runs) for part in null_scores
     )
+    tails = (seeded_tail, cluster_tail)
     p = np.ones(len(scores))
-    p[clustered] = cluster_tail.p_values(scores[clustered])
-    p[~clustered] = seeded_tail.p_values(scores[~clustered])
+    for part, tail in ((~clustered, seeded_tail), (clustered, cluster_tail)):
+        p[part] = tail.p_values(scores[part])
     q = benjamini_hochberg(p)
+    groups = _disjoint(evidence, sessions, candidate, _Judged(nats, scores, p, q, tails), level)
+    return Verdicts(groups, (*evidence.families, TURNS), len(scores), runs, tails)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Per candidate: nats per family, score, p, q; and the null tails of artefacts' groups and of clusters."""
+
+    nats: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    p: NDArray[np.float64]
+    q: NDArray[np.float64]
+    tails: tuple[NullTail, NullTail]
+
+
+def _disjoint(
+    evidence: Evidence, sessions: Sessions, candidate: Candidates, judged: _Judged, level: float
+) -> tuple[Group, ...]:
+    """The candidates that pass, best first, each without the accounts of better ones. What is left of one is asked
+    again: it must pass by itself."""
+    passing = judged.q <= level
+    if not passing.any():
+        return ()
+    largest_p = float(judged.p[passing].max())
     taken = np.zeros(evidence.accounts, dtype=bool)
     groups = []
-    for g in np.lexsort((-scores, p)):
-        accounts = candidate.groups[g]
-        if q[g] > level:
+    for g in np.lexsort((-judged.scores, judged.p)):
+        if judged.q[g] > level:
             break
-        if taken[accounts].mean() > OVERLAP:
-            continue
-        accounts = accounts[~taken[accounts]]
+        accounts, seed = candidate.groups[g], candidate.seed[g : g + 1]
+        nats, score, p, q = judged.nats[g], judged.scores[g], judged.p[g], judged.q[g]
+        if taken[accounts].any():
+            accounts = accounts[~taken[accounts]]
+            if len(accounts) < SMALLEST:
+                continue
+            rest = Candidates((accounts,), seed)
+            again = group_evidence(evidence, sessions, rest.groups)
+            nats, score = again[0], _scores(again, rest)[0]
+            tail = judged.tails[int(seed[0] < 0)]
+            alike = (candidate.seed < 0).sum() if seed[0] < 0 else (candidate.seed >= 0).sum()
+            p = min(1.0, float(tail.expected_per_run(np.array([score]))[0]) / int(alike))
+            if p > largest_p:
+                continue
+            q = max(q, float(judged.q[judged.p >= p].min()))
         taken[accounts] = True
-        groups.append(Group(accounts, nats[g], float(scores[g]), float(p[g]), float(q[g])))
-    return Verdicts(
-        tuple(groups), (*evidence.families, TURNS), len(scores), runs, (seeded_tail, cluster_tail)
-    )
+        groups.append(Group(accounts, nats, float(score), float(p), float(q)))
+    return tuple(groups)
 
 
 def _scores(nats: NDArray[np.float64], candidate: Candidates) -> NDArray[np.float64]:

@@ -9,14 +9,15 @@ WITHIN = "INTERVAL 10 MINUTE"
 def hands_off_after_refusal(log: Log) -> Artefacts:
     """A prompt that failed on one account is sent again, unchanged, on another within ten minutes.
 
-    A failure is a status of 403, 429 or 5xx, or an answer that ended in a refusal.
+    A failure is a status of 403, 429 or 5xx, or an answer that ended in a refusal. A prompt that also moved from
+    account to account within ten minutes of an answer that did not fail is left out: it moves anyway, as items of
+    a benchmark and greetings do.
 
-    Null: who sends a prompt, and when, does not depend on whether it has just failed on somebody else's account; a
-    prompt is met on two accounts in proportion to how many accounts send it in this log.
+    Null: whether a prompt is sent on another account within ten minutes does not depend on whether it has just failed;
+    a prompt is met on two accounts in proportion to how many accounts send it in this log.
 
     Unit: accounts tied to a prompt that was handed off. Misleads for routers with several keys of one customer, which
-    fail over by design. A prompt that many accounts send at any time weighs little, because its popularity is counted
-    over the whole log. Source: own; pools cool an account down after a failure and go on with the next.
+    fail over by design. Source: own; pools cool an account down after a failure and go on with the next.
     """
     failure = []
     if "status" in log.filled:
@@ -32,11 +33,14 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
         ), popular AS (
             SELECT artefact, count(DISTINCT account) AS accounts FROM sent
             WHERE artefact IN (SELECT artefact FROM sent WHERE failed) GROUP BY artefact HAVING accounts > 1
-        ), handed AS (
-            SELECT a.artefact, a.account AS giver, b.account AS taker
+        ), moved AS (
+            SELECT a.artefact, a.account AS giver, b.account AS taker, a.failed
             FROM sent AS a JOIN sent AS b
               ON a.artefact = b.artefact AND b.time >= a.time AND b.time <= a.time + {WITHIN}
-            WHERE a.failed AND a.account <> b.account AND a.artefact IN (SELECT artefact FROM popular)
+            WHERE a.account <> b.account AND a.artefact IN (SELECT artefact FROM popular)
+        ), handed AS (
+            SELECT * FROM moved
+            WHERE failed AND artefact NOT IN (SELECT artefact FROM moved WHERE NOT failed)
         ), uses AS (
             SELECT giver AS account, artefact FROM handed UNION ALL SELECT taker, artefact FROM handed
         )
