@@ -58,7 +58,7 @@ def clusters(graph: Graph, strengths: tuple[float, ...] = STRENGTHS) -> list[NDA
     return list(groups.values())
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _propagate(indptr, neighbour, weight, least, rounds):  # type: ignore[no-untyped-def]
     accounts = len(indptr) - 1
     labels = np.arange(accounts).astype(np.int32)

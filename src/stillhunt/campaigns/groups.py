@@ -51,14 +51,14 @@ def group_evidence(
     return np.column_stack((links, turns))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _chernoff(x, mean):  # type: ignore[no-untyped-def]
     if x <= mean or x <= 0:
         return 0.0
     return x * np.log(x / max(mean, 1e-300)) - x + mean
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
     pointers, member, indptr, artefact, family, signal, rate, activity, families, covers
 ):

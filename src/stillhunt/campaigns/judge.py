@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.clusters import SMALLEST, Candidates, candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import TURNS, group_evidence
+from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.campaigns.turns import Sessions
 from stillhunt.stats.conjunction import beyond_the_strongest
 from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail, fit_null_tail
+
 
 @dataclass(frozen=True)
 class Group:
@@ -34,23 +37,34 @@ class Group:
 @dataclass(frozen=True)
 class Verdicts:
     """Groups that pass, best first; how many candidates were tried; the null tails that artefacts' groups
-    and clusters were held against."""
+    and clusters were held against; the false discovery rate asked for."""
 
     groups: tuple[Group, ...]
     families: tuple[str, ...]
     candidates: int
+    level: float
     null_runs: int
     tails: tuple[NullTail, NullTail]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """level: false discovery rate over campaigns. null_runs: null logs to hold candidates against. threads: null logs
+    worked on at a time, 0 for one per core."""
+
+    level: float
+    null_runs: int
+    threads: int = 0
 
 
 def judge(
     evidence: Evidence,
     sessions: Sessions,
     candidate: Candidates,
-    nulls: Iterator[tuple[Evidence, Sessions]],
-    level: float,
+    nulls: NullLogs,
+    asked: Asked,
 ) -> Verdicts:
-    """Holds every candidate against the candidates that null logs produce; ``level`` is the false discovery rate.
+    """Holds every candidate against the candidates that null logs produce.
 
     Clusters are compared with clusters and artefacts' groups with artefacts' groups, since they were chosen
     differently.
@@ -58,23 +72,27 @@ def judge(
     nats = group_evidence(evidence, sessions, candidate.groups)
     scores = _scores(nats, candidate)
     clustered = candidate.seed < 0
-    null_scores: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
-    for null_evidence, null_sessions in nulls:
-        null = candidates(null_evidence)
-        score = _scores(group_evidence(null_evidence, null_sessions, null.groups), null)
-        null_scores[0].append(score[null.seed >= 0])
-        null_scores[1].append(score[null.seed < 0])
-    runs = max(len(null_scores[0]), 1)
+    with ThreadPoolExecutor(asked.threads or os.cpu_count() or 1) as pool:
+        null_scores = list(pool.map(lambda run: _null_scores(nulls, run), range(asked.null_runs)))
     seeded_tail, cluster_tail = (
-        fit_null_tail(np.concatenate(part or [np.zeros(0)]), runs) for part in null_scores
+        fit_null_tail(np.concatenate([scores[part] for scores in null_scores]), asked.null_runs)
+        for part in (0, 1)
     )
     tails = (seeded_tail, cluster_tail)
     p = np.ones(len(scores))
     for part, tail in ((~clustered, seeded_tail), (clustered, cluster_tail)):
         p[part] = tail.p_values(scores[part])
     q = benjamini_hochberg(p)
-    groups = _disjoint(evidence, sessions, candidate, _Judged(nats, scores, p, q, tails), level)
-    return Verdicts(groups, (*evidence.families, TURNS), len(scores), runs, tails)
+    groups = _disjoint(evidence, sessions, candidate, _Judged(nats, scores, p, q, tails), asked.level)
+    return Verdicts(groups, (*evidence.families, TURNS), len(scores), asked.level, asked.null_runs, tails)
+
+
+def _null_scores(nulls: NullLogs, run: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of the artefacts' groups and of the clusters of one null log."""
+    evidence, sessions = nulls.draw(run)
+    null = candidates(evidence)
+    score = _scores(group_evidence(evidence, sessions, null.groups), null)
+    return score[null.seed >= 0], score[null.seed < 0]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ of the scores is the confidence. ``KINDS_V1`` is the whole model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,25 +36,35 @@ class KindVerdict:
 
 
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
-    # Wants fresh, long, single answers to hard tasks, through accounts that deny knowing each other.
+    # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
     "distillation": {
-        "harvests": 2.0, "single_turn": 1.0, "uncached": 0.5, "long_answers": 0.7, "no_repeats": 1.0,
-        "one_template": 0.5, "reasons": 0.5, "evades": 0.7, "declared": -2.5, "trial": -1.5,
+        "harvests": 1.5, "elicits": 1.0, "one_hand": 1.6, "enrolled": 0.6, "injects": 0.8, "reasons": 0.7,
+        "uncached": 0.4, "long_answers": 0.4, "no_repeats": 0.5, "single_turn": 0.2, "many_systems": -1.2,
+        "declared": -3.0, "serial": -2.0, "free": -0.3, "gateway": -8.0, "one_place": -0.7,
     },
-    # Passes on strangers' traffic: many subjects, conversations, no template.
+    # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
-        "harvests": -1.0, "single_turn": -1.2, "one_template": -1.5, "takes_turns": 1.0, "evades": 0.5,
-        "no_repeats": 0.3, "declared": -1.0, "trial": -1.0, "many_systems": 1.0,
+        "one_hand": 0.8, "many_systems": 2.0, "injects": -0.7, "harvests": -0.4, "elicits": -0.5, "no_repeats": -0.4,
+        "uncached": -0.4, "declared": -1.5, "serial": -1.5, "free": -0.5, "single_turn": -0.4,
     },
-    # One person or ring with many free accounts: small, short-lived, unverified, ordinary conversation.
-    "trial_farm": {"trial": 3.0, "harvests": -1.0, "long_answers": -0.5, "single_turn": -0.5, "declared": -1.5},
-    # People who belong together and say so.
-    "shared_team": {"declared": 3.0, "harvests": -0.5, "evades": -1.0, "no_repeats": -0.5, "trial": -0.5},
+    # One person with many free accounts, one after another: ordinary use.
+    "trial_farm": {
+        "free": 1.3, "serial": 2.5, "one_place": 1.0, "one_hand": -0.7, "elicits": -0.5, "harvests": -0.3,
+        "declared": -1.5, "many_systems": -0.5, "injects": -0.3,
+    },
+    # People or programs that belong together: a firm, a campus, one service on its customers' accounts.
+    "shared_team": {
+        "declared": 2.5, "one_hand": -1.5, "serial": -1.0, "free": -0.5, "elicits": -0.5, "harvests": -0.6,
+        "many_systems": -0.8, "gateway": 2.5, "one_place": 0.4, "no_repeats": 0.7,
+    },
     # The same questions asked again and again, on purpose.
-    "evaluation": {"no_repeats": -3.0, "harvests": 0.7, "single_turn": 0.7, "evades": -0.7, "declared": 0.5},
+    "evaluation": {"no_repeats": -3.0, "declared": 2.0, "harvests": 0.4, "one_hand": -0.5, "single_turn": 0.5},
     "unclear": {},
 }  # fmt: skip
-BIAS: Mapping[str, float] = {"unclear": 0.5}
+BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -1.0}
+
+SURE = 0.5
+"""Least confidence with which a kind is named; below it the kind is ``unclear``."""
 
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
@@ -70,6 +80,8 @@ def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> Kind
     odds = np.exp(scores - scores.max())
     confidence = dict(zip(KINDS_V1, (odds / odds.sum()).tolist(), strict=True))
     kind = max(confidence, key=lambda name: confidence[name])
+    if confidence[kind] < SURE:
+        kind = "unclear"
     return KindVerdict(kind, confidence[kind], confidence, tuple(traits))
 
 
@@ -79,68 +91,112 @@ def _ramp(value: float, low: float, high: float) -> float:
 
 
 def _traits(group: Profile, rest: Profile, nats: Mapping[str, float]) -> list[Trait]:
-    found: list[Trait] = []
+    return [
+        Trait(name, value, words)
+        for name, value, words in (*_wants(group, rest), *_ways(group, rest), *_ties(group, nats))
+        if value is not None
+    ]
 
-    def add(name: str, value: float | None, words: str) -> None:
-        if value is not None:
-            found.append(Trait(name, value, words))
 
-    harvested, background = group.harvested, rest.harvested or 0.0
-    if harvested is not None:
-        add(
+def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
+    """What is asked for, and what for."""
+    if group.harvested is not None:
+        background = rest.harvested or 0.0
+        yield (
             "harvests",
-            _ramp(harvested, background, min(1.0, background + 0.5)),
-            f"{harvested:.0%} of requests ask for what distillation is after, {background:.0%} elsewhere",
+            _ramp(group.harvested - background, -0.3, 0.3),
+            f"{group.harvested:.0%} of requests ask for what distillation is after, {background:.0%} elsewhere",
         )
-    if group.turns is not None:
-        add("single_turn", _ramp(group.turns, 3.0, 1.2), f"{group.turns:.1f} requests per session")
-    if group.cached is not None:
-        add(
-            "uncached", _ramp(group.cached, 0.3, 0.0), f"{group.cached:.0%} of input tokens came from a cache"
+    if group.elicits is not None:
+        background = rest.elicits or 0.0
+        yield (
+            "elicits",
+            float(np.clip((group.elicits - background) / 0.3, 0.0, 1.0)),
+            f"{group.elicits:.0%} of requests ask to show reasoning or to grade answers, {background:.0%} elsewhere",
         )
     if group.output_mean is not None and rest.output_mean:
         ratio = group.output_mean / rest.output_mean
-        add(
+        yield (
             "long_answers",
             float(np.clip(np.log2(max(ratio, 0.01)) / 1.5, -1, 1)),
-            f"answers {ratio:.1f} times as long",
+            f"answers are {ratio:.1f} times as long as elsewhere",
         )
+    if group.reasoning is not None:
+        excess = group.reasoning - (rest.reasoning or 0.0)
+        yield (
+            "reasons",
+            float(np.clip(2 * excess, -1, 1)),
+            f"{group.reasoning:.0%} ask for extended reasoning",
+        )
+
+
+def _ways(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
+    """How it is asked."""
+    if group.turns is not None:
+        yield "single_turn", _ramp(group.turns, 4.0, 1.2), f"{group.turns:.1f} requests per session"
+    if group.cached is not None:
+        background = max(rest.cached or 0.0, 0.2)
+        words = f"{group.cached:.0%} of input tokens came from a cache, {rest.cached or 0.0:.0%} elsewhere"
+        yield "uncached", _ramp(group.cached, background, 0.0), words
     if group.repeats is not None:
-        add(
+        yield (
             "no_repeats",
-            _ramp(group.repeats, 0.4, 0.05),
+            _ramp(group.repeats, 0.8, 0.05),
             f"{group.repeats:.0%} of an account's prompts were also sent by another account of the group",
         )
     if group.template is not None:
-        add(
-            "one_template",
-            _ramp(group.template, 0.1, 0.6),
+        background = rest.template or 0.0
+        yield (
+            "injects",
+            _ramp(group.template - background, 0.0, 0.6),
             f"{group.template:.0%} of requests carry one template",
         )
     if group.systems is not None:
-        add("many_systems", _ramp(group.systems, 1.5, 6.0), f"{group.systems:.1f} system prompts per account")
-    if group.reasoning is not None:
-        excess = group.reasoning - (rest.reasoning or 0.0)
-        add("reasons", float(np.clip(2 * excess, -1, 1)), f"{group.reasoning:.0%} ask for extended reasoning")
-    evades = max(nats.get("hand_off", 0.0), 0.0)
-    add("evades", float(np.clip(evades / 20.0, 0.0, 1.0)), "prompts move to another account after a failure")
-    turns = nats.get("timing", 0.0)
-    add("takes_turns", float(np.clip(turns / 20.0, 0.0, 1.0)), "accounts start equally many sessions")
-    add("declared", _declared(group), "the accounts declare that they belong together")
-    add("trial", _trial(group), "free, unverified, small and short-lived accounts")
-    return found
+        yield (
+            "many_systems",
+            _ramp(group.systems, 1.5, 6.0),
+            f"{group.systems:.1f} system prompts per account",
+        )
+
+
+def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, float | None, str]]:
+    """What ties the accounts: one hand, or something that they declare."""
+    hand = max(nats.get("timing", 0.0), 0.0) + nats.get("hand_off", 0.0)
+    enrolled, paid = nats.get("life_cycle", 0.0), nats.get("payment", 0.0)
+    shown = "show" if hand > 9.0 else "do not show"
+    yield (
+        "one_hand",
+        _ramp(hand, 3.0, 15.0),
+        f"turn-taking and hand-offs {shown} one hand behind the accounts",
+    )
+    made = "were" if enrolled > 10.0 else "were not"
+    yield "enrolled", _ramp(enrolled, 0.0, 20.0), f"the accounts {made} registered or started together"
+    if max(hand, enrolled, paid) < 3.0:
+        yield "gateway", 1.0, "the accounts share a program and a way into the network, and nothing else"
+    yield "declared", _declared(group), "the accounts declare that they belong together"
+    yield "free", _free(group), "the accounts are free or on trial"
+    if group.one_place is not None:
+        words = f"{group.one_place:.0%} of the accounts were seen in one place"
+        yield "one_place", _ramp(group.one_place, 0.2, 0.8), words
+    yield (
+        "serial",
+        float(np.clip((0.6 - group.parallel) / 0.4, 0.0, 1.0)),
+        f"{group.parallel:.0%} of pairs of accounts are in use at the same time",
+    )
 
 
 def _declared(group: Profile) -> float | None:
-    """Do the accounts say themselves that they are one customer?"""
+    """Do the accounts say themselves that they are one customer: one organisation, a contract, or one card and one
+    mail domain of their own? The domain alone is half a word."""
     known = [share for share in (group.same_org, group.contract) if share is not None]
+    if group.one_card is not None and group.one_domain is not None:
+        known.append(min(group.one_card, group.one_domain))
+    if group.one_domain is not None:
+        known.append(0.6 * group.one_domain)
     return _ramp(max(known), 0.0, 1.0) if known else None
 
 
-def _trial(group: Profile) -> float | None:
-    """Free or unverified accounts that live for a few days and ask little."""
+def _free(group: Profile) -> float | None:
+    """Free, on trial or unverified accounts."""
     known = [share for share in (group.free, group.unverified) if share is not None]
-    if not known:
-        return None
-    small = _ramp(float(np.log10(max(group.requests / group.accounts, 1.0))), 2.3, 1.3)
-    return min(float(np.mean([_ramp(share, 0.2, 0.9) for share in known])), small)
+    return _ramp(max(known), 0.2, 0.9) if known else None

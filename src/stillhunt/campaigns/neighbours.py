@@ -61,7 +61,7 @@ def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Gr
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _strongest(  # type: ignore[no-untyped-def]
     indptr, artefact, members_ptr, member, family, signal, rate, member_rate, activity, kept, window
 ):

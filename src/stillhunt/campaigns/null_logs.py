@@ -8,7 +8,7 @@ as the log does, so that groups chosen by the data are compared with groups chos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,32 @@ from stillhunt.campaigns.evidence import Evidence, relink
 from stillhunt.campaigns.turns import Sessions
 
 
-def null_logs(
-    evidence: Evidence, sessions: Sessions, strata: NDArray[np.int64], runs: int, seed: int
-) -> Iterator[tuple[Evidence, Sessions]]:
-    """``runs`` null logs. strata: per account, a number; only accounts of one stratum trade places, and within a
-    family only those that have a link in it, so that who lacks a field stays as it is."""
-    account = evidence.link_accounts()
-    family_of_link = evidence.family[evidence.artefact]
-    present = [np.unique(account[family_of_link == f]) for f in range(len(evidence.families))]
-    for run in range(runs):
-        generator = np.random.default_rng([seed, run])
+@dataclass(frozen=True)
+class NullLogs:
+    """Null logs of one log. strata: per account, a number; only accounts of one stratum trade places, and within a
+    family only those that have a link in it, so that who lacks a field stays as it is. seed: equal seeds give equal
+    null logs."""
+
+    evidence: Evidence
+    sessions: Sessions
+    strata: NDArray[np.int64]
+    seed: int
+
+    def draw(self, run: int) -> tuple[Evidence, Sessions]:
+        """The null log of that number."""
+        evidence, total = self.evidence, self.evidence.accounts
+        generator = np.random.default_rng([self.seed, run])
+        account = evidence.link_accounts()
+        family = evidence.family[evidence.artefact]
         moved = account.copy()
-        for f, accounts in enumerate(present):
-            place = _shuffled(accounts, strata, evidence.accounts, generator)
-            mine = family_of_link == f
+        for f in range(len(evidence.families)):
+            mine = family == f
+            place = _shuffled(np.unique(account[mine]), self.strata, total, generator)
             moved[mine] = place[account[mine]]
-        everyone = np.flatnonzero(sessions.alive_to >= sessions.alive_from).astype(np.int32)
-        yield (
+        everyone = np.flatnonzero(self.sessions.alive_to >= self.sessions.alive_from).astype(np.int32)
+        return (
             relink(evidence, moved, evidence.artefact, evidence.n),
-            _moved_sessions(sessions, _shuffled(everyone, strata, evidence.accounts, generator)),
+            _moved_sessions(self.sessions, _shuffled(everyone, self.strata, total, generator)),
         )
 
 

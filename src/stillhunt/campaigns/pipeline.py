@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from stillhunt.campaigns.clusters import candidates
 from stillhunt.campaigns.evidence import weigh
-from stillhunt.campaigns.judge import judge
+from stillhunt.campaigns.judge import Asked, judge
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.neighbours import neighbours
-from stillhunt.campaigns.null_logs import null_logs
+from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.campaigns.result import Campaigns, Scanned, explained
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
@@ -23,12 +23,13 @@ from stillhunt.schema.coverage import Coverage
 @dataclass(frozen=True)
 class ScanSettings:
     """level: false discovery rate over campaigns. null_runs: null logs that candidates are held against. seed: of the
-    null logs. price_usd_per_mtok: list price, US dollars per million output tokens."""
+    null logs. price_usd_per_mtok: list price, US dollars per million output tokens. threads: 0 for one per core."""
 
     level: float = 0.01
     null_runs: int = 20
     seed: int = 0
     price_usd_per_mtok: float = 15.0
+    threads: int = 0
 
 
 def find_campaigns(
@@ -46,8 +47,9 @@ def find_campaigns(
     with stages("cluster"):
         groups = candidates(evidence, graph)  # candidate groups at several strengths of tie
     with stages("judge"):
-        nulls = null_logs(evidence, sessions, strata(log, summary), settings.null_runs, settings.seed)
-        verdicts = judge(evidence, sessions, groups, nulls, settings.level)  # p, q; at least two families
+        nulls = NullLogs(evidence, sessions, strata(log, summary), settings.seed)
+        asked = Asked(settings.level, settings.null_runs, settings.threads)
+        verdicts = judge(evidence, sessions, groups, nulls, asked)  # p, q; at least two families
     with stages("explain"):
         scanned = Scanned(log, summary, found, evidence, graph, sessions, verdicts)
         return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings

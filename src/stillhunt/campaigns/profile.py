@@ -55,6 +55,20 @@ class Profile:
     """Share of accounts on a free or trial plan, of those where it is known."""
     hours: float
     """Share of the 24 hours of the day in which the group is active."""
+    parallel: float
+    """Share of pairs of accounts whose times in use overlap: near 0 where one account follows another."""
+    one_card: float | None
+    """Share of accounts on the group's commonest payment instrument."""
+    one_domain: float | None
+    """Share of accounts on the group's commonest mail domain, where that domain is rare outside the group."""
+    closed: float | None
+    """Share of accounts that were closed or banned."""
+    elicits: float | None
+    """Share of labelled exchanges that ask for reasoning to be shown or for answers to be graded."""
+    addresses: float | None
+    """Distinct addresses per account."""
+    one_place: float | None
+    """Share of accounts seen at the group's commonest address or on its commonest device."""
 
 
 def profiles(
@@ -121,7 +135,23 @@ def _profile(log: Log, rows: pa.Table, texts: dict[str, float], people: dict[str
         unverified=people.get("unverified"),
         free=people.get("free"),
         hours=float(texts.get("hours", 0.0)),
+        parallel=_overlap(rows),
+        one_card=people.get("one_card"),
+        one_domain=people.get("one_domain"),
+        closed=people.get("closed"),
+        elicits=ratio("capability", column("elicited").sum(), column("labelled").sum()),
+        addresses=ratio("client_ip", column("addresses").sum(), len(rows)),
+        one_place=texts.get("one_place"),
     )
+
+
+def _overlap(rows: pa.Table) -> float:
+    """Share of pairs whose spans from first to last exchange overlap; 1 for a single account."""
+    first = np.sort(rows["first_seen"].cast(pa.int64()).to_numpy())
+    last = np.sort(rows["last_seen"].cast(pa.int64()).to_numpy())
+    pairs = len(first) * (len(first) - 1) / 2
+    apart = np.searchsorted(last, first, side="left").sum()
+    return float(1.0 - apart / pairs) if pairs else 1.0
 
 
 def _text_facts(log: Log) -> dict[int, dict[str, float]]:
@@ -162,6 +192,17 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 SELECT grp, max(n) FILTER (band IS NOT NULL) / sum(n) AS template FROM bands GROUP BY grp
                 """
             )
+    for place in ("client_ip", "device_id"):
+        if place in log.filled:
+            add(
+                f"""
+                WITH seen AS (
+                    SELECT grp, {place} AS place, count(DISTINCT account) AS n
+                    FROM exchanges JOIN grouped USING (account) WHERE {place} IS NOT NULL GROUP BY ALL
+                ), sizes AS (SELECT grp, count(*) AS size FROM grouped GROUP BY grp)
+                SELECT grp, max(n) / any_value(size) AS one_place FROM seen JOIN sizes USING (grp) GROUP BY grp
+                """
+            )
     return facts
 
 
@@ -172,20 +213,43 @@ def _account_facts(log: Log) -> dict[int, dict[str, float]]:
             SELECT grp, org_id, count(*) AS n FROM accounts JOIN grouped USING (account) GROUP BY ALL
         ), largest AS (
             SELECT grp, max(n) FILTER (org_id IS NOT NULL) / sum(n) AS same_org FROM orgs GROUP BY grp
+        ), cards AS (
+            SELECT grp, payment_fingerprint AS card, count(*) AS n
+            FROM accounts JOIN grouped USING (account) GROUP BY ALL
+        ), largest_card AS (
+            SELECT grp, max(n) FILTER (card IS NOT NULL) / sum(n) AS one_card FROM cards GROUP BY grp
+        ), mail AS (
+            SELECT grp, email_domain AS domain, count(*) AS n FROM accounts JOIN grouped USING (account) GROUP BY ALL
+        ), known AS (
+            SELECT email_domain AS domain, count(*) AS everywhere FROM accounts GROUP BY ALL
+        ), largest_domain AS (
+            SELECT grp, max(n) FILTER (domain IS NOT NULL AND n > everywhere / 2) / sum(n) AS one_domain
+            FROM mail LEFT JOIN known USING (domain) GROUP BY grp
         )
-        SELECT grp, any_value(same_org) AS same_org,
+        SELECT grp, any_value(same_org) AS same_org, any_value(one_card) AS one_card,
+            any_value(one_domain) AS one_domain, avg((closed_at IS NOT NULL)::INTEGER) AS closed,
             avg((verification IN ('contract', 'identity'))::INTEGER) AS contract,
             avg((verification = 'none')::INTEGER) AS unverified,
             avg((plan IN ('free', 'trial'))::INTEGER) AS free
-        FROM accounts JOIN grouped USING (account) JOIN largest USING (grp) GROUP BY grp
+        FROM accounts JOIN grouped USING (account) JOIN largest USING (grp) JOIN largest_card USING (grp)
+            JOIN largest_domain USING (grp) GROUP BY grp
         """
     ).to_pylist()
-    known = bool(log.account_columns & {"org_id"})
+    unknown = {
+        name
+        for name, column in (
+            ("same_org", "org_id"),
+            ("one_card", "payment_fingerprint"),
+            ("one_domain", "email_domain"),
+            ("closed", "closed_at"),
+        )
+        if column not in log.account_columns
+    }
     return {
         row["grp"]: {
             name: float(value)
             for name, value in row.items()
-            if name != "grp" and value is not None and (name != "same_org" or known)
+            if name != "grp" and value is not None and name not in unknown
         }
         for row in rows
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillhunt.campaigns import tables
@@ -26,6 +27,7 @@ from stillhunt.campaigns.turns import Sessions, takes_turns
 from stillhunt.schema.campaigns import CAMPAIGNS, FLAG_MEMBERSHIP, MEMBERS
 from stillhunt.schema.digests import table_digest
 from stillhunt.schema.findings import Finding
+from stillhunt.stats.fdr import benjamini_hochberg
 
 SMALLEST = 3
 """Members below which a group is no campaign."""
@@ -71,7 +73,7 @@ class Campaigns:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Grouped:
     campaign_id: str
     group: Group
     accounts: NDArray[np.int32]
@@ -82,19 +84,18 @@ class _Found:
         return self.accounts[self.membership >= FLAG_MEMBERSHIP]
 
 
+@dataclass(frozen=True)
+class _Found(_Grouped):
+    profile: Profile
+    kind: KindVerdict
+
+
 def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -> Campaigns:
     """Members, kinds and reasons of every group that passed, strongest first."""
     log, evidence = scanned.log, scanned.evidence
     people = log.engine.table("SELECT account_id, authorised_use FROM accounts ORDER BY account")
     ids, uses = people["account_id"].to_pylist(), people["authorised_use"].to_pylist()
-    found = _with_members(scanned, ids)
-    of_group, rest = profiles(log, scanned.summary, [f.members for f in found])
-    kinds = [
-        judge_kind(
-            profile, rest, dict(zip(scanned.verdicts.families, f.group.evidence.tolist(), strict=True))
-        )
-        for f, profile in zip(found, of_group, strict=True)
-    ]
+    found, rest = _with_kinds(scanned, _with_members(scanned, ids))
     named = [tables.Named(f.campaign_id, f.members) for f in found]
     tables.register_members(log, named)
     names = {s: artefacts.names for s, (_, artefacts) in enumerate(scanned.found)}
@@ -107,14 +108,17 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
     log.engine.unregister("campaign_members")
     cited = {"inputs_digest": inputs_digest} | {name: table_digest(table) for name, table in tabled.items()}
     harvested = _harvested(tabled["harvest"])
+    shared: dict[str, list[Mapping[str, object]]] = {}
+    for row in tabled["artefacts"].to_pylist():
+        shared.setdefault(row["campaign_id"], []).append(row)
     rows, members, findings = [], [], []
-    for f, profile, kind in zip(found, of_group, kinds, strict=True):
-        licensed = _licensed(f, kind, uses)
-        rows.append(_campaign_row(f, profile, kind, harvested.get(f.campaign_id, []), price_usd_per_mtok))
+    for f in found:
+        licensed = _licensed(f, uses)
+        rows.append(_campaign_row(f, harvested.get(f.campaign_id, []), price_usd_per_mtok))
         members += _member_rows(f, ids, licensed)
-        of_campaign = [row for row in tabled["artefacts"].to_pylist() if row["campaign_id"] == f.campaign_id]
         turns = takes_turns(scanned.sessions, f.members)
-        case = Case(f.campaign_id, f.group, profile, kind, of_campaign, turns, Counter(licensed.values()))
+        alike = shared.get(f.campaign_id, [])
+        case = Case(f.campaign_id, f.group, f.profile, f.kind, alike, turns, Counter(licensed.values()))
         findings += explain(case, rest, evidence, cited)
     return Campaigns(
         pa.Table.from_pylist(rows, schema=CAMPAIGNS).sort_by([("score", "descending")]),
@@ -129,8 +133,40 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
     )
 
 
-def _with_members(scanned: Scanned, ids: Sequence[str]) -> list[_Found]:
+def _with_kinds(scanned: Scanned, grouped: Sequence[_Grouped]) -> tuple[list[_Found], Profile]:
+    """Groups with their profiles and kinds, and the profile of accounts in no group.
+
+    Every kind answers for its own false discoveries: a group passes only where it would among the groups of its kind
+    alone. Otherwise a hundred well-founded teams would pay for one ill-founded accusation.
+    """
+    verdicts = scanned.verdicts
+    profiled, rest = profiles(scanned.log, scanned.summary, [g.members for g in grouped])
+    kinds = [
+        judge_kind(profile, rest, dict(zip(verdicts.families, g.group.evidence.tolist(), strict=True)))
+        for g, profile in zip(grouped, profiled, strict=True)
+    ]
+    q = np.ones(len(grouped))
+    for name in {kind.kind for kind in kinds}:
+        alike = [i for i, kind in enumerate(kinds) if kind.kind == name]
+        p = np.array([grouped[i].group.p for i in alike])
+        q[alike] = benjamini_hochberg(p, tested=verdicts.candidates)
+    found = [
+        _Found(
+            g.campaign_id, replace(g.group, q=float(q[i])), g.accounts, g.membership, profiled[i], kinds[i]
+        )
+        for i, g in enumerate(grouped)
+        if q[i] <= verdicts.level
+    ]
+    return found, rest
+
+
+def _with_members(scanned: Scanned, ids: Sequence[str]) -> list[_Grouped]:
     evidence = scanned.evidence
+    first, last = (
+        function(scanned.summary[name]).as_py()
+        for function, name in ((pc.min, "first_seen"), (pc.max, "last_seen"))
+    )
+    window = f"{first:%Y-%m-%d}\n{last:%Y-%m-%d}"
     taken = np.zeros(evidence.accounts, dtype=bool)
     found = []
     for group in scanned.verdicts.groups:
@@ -139,30 +175,26 @@ def _with_members(scanned: Scanned, ids: Sequence[str]) -> list[_Found]:
         if len(sure) < SMALLEST:
             continue
         taken[sure] = True
-        found.append(_Found(_campaign_id([ids[i] for i in sure], scanned), group, accounts, membership))
+        found.append(_Grouped(_campaign_id([ids[i] for i in sure], window), group, accounts, membership))
     return found
 
 
-def _campaign_id(members: Sequence[str], scanned: Scanned) -> str:
+def _campaign_id(members: Sequence[str], window: str) -> str:
     """Stable for the same members and window."""
-    first = min(scanned.summary["first_seen"].to_pylist())
-    last = max(scanned.summary["last_seen"].to_pylist())
-    content = "\n".join([f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", *sorted(members)])
-    return "c-" + hashlib.sha256(content.encode()).hexdigest()[:12]
+    return "c-" + hashlib.sha256("\n".join([window, *sorted(members)]).encode()).hexdigest()[:12]
 
 
-def _licensed(f: _Found, kind: KindVerdict, uses: Sequence[str | None]) -> dict[int, str]:
+def _licensed(f: _Found, uses: Sequence[str | None]) -> dict[int, str]:
     """Members whose licence covers the campaign's kind, with the licence."""
     return {
         int(i): use
         for i in f.accounts
-        if (use := uses[i]) is not None and kind.kind in COVERED_BY_USE.get(use, frozenset())
+        if (use := uses[i]) is not None and f.kind.kind in COVERED_BY_USE.get(use, frozenset())
     }
 
 
-def _campaign_row(
-    f: _Found, profile: Profile, kind: KindVerdict, harvested: list[str], price: float
-) -> dict[str, object]:
+def _campaign_row(f: _Found, harvested: list[str], price: float) -> dict[str, object]:
+    profile, kind = f.profile, f.kind
     return {
         "campaign_id": f.campaign_id,
         "kind": kind.kind,

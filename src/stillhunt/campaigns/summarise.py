@@ -16,9 +16,10 @@ def summarise(log: Log) -> pa.Table:
     Columns: ``account``, ``requests``, ``first_seen``, ``last_seen``, ``active_days``, ``hours`` (distinct hours of
     the day), ``sessions``, ``answered`` (status 200 and no refusal, or unknown), ``refused``, ``failed`` (403, 429,
     5xx), ``input_tokens``, ``output_tokens``, ``cached_input_tokens``, ``reasoning`` (exchanges), ``reasoning_tokens``
-    (output tokens of those), ``capped`` (finished by length), ``tooled``, ``harvested`` and ``labelled`` (exchanges
-    with a capability that distillation is after; with any), ``texts`` (distinct prompts), ``systems`` (distinct system
-    prompts), ``models``, ``addresses``. Counts are 0 where the log lacks the column.
+    (output tokens of those), ``capped`` (finished by length), ``tooled``, ``harvested``, ``elicited`` and ``labelled``
+    (exchanges with a capability that distillation is after; that ask for reasoning or for grades; with any), ``texts``
+    (distinct prompts), ``systems`` (distinct system prompts), ``models``, ``addresses``. Counts are 0 where the log
+    lacks the column.
     """
     has = log.filled.__contains__
 
@@ -48,6 +49,7 @@ def summarise(log: Log) -> pa.Table:
             {count_if("finish_reason", "finish_reason = 'length'")} AS capped,
             {count_if("tools", "tools > 0")} AS tooled,
             {count_if("capability", f"capability IN {sql_list(HARVESTED_CAPABILITIES)}")} AS harvested,
+            {count_if("capability", "capability IN ('reasoning_traces', 'grading')")} AS elicited,
             {"count(capability)" if has("capability") else "0"} AS labelled,
             {distinct("prompt_sketch", "prompt_sketch")} AS texts,
             {distinct("system_sketch", "system_sketch")} AS systems,

@@ -82,7 +82,7 @@ def dispersions(
     return statistic, freedom, step
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _dispersions(starts, alive_from, alive_to, pointers, members):  # type: ignore[no-untyped-def]
     groups = len(pointers) - 1
     days = starts.shape[1]

@@ -120,7 +120,9 @@ def _scan_lake(
     with stages("open"):
         log = open_log(engine, _comparable(lake), _accounts(lake, accounts))
         seen = coverage(lake.coverage.filled, log.account_columns)
-    chosen = ScanSettings(settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok)
+    chosen = ScanSettings(
+        settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads
+    )
     campaigns = find_campaigns(log, seen, chosen, lake.inputs_digest, stages)
     _write_tables(aside, campaigns)
     run = _run(lake, log, seen, campaigns, chosen, stages)

@@ -6,19 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """q-values of p-values, shape (m,) to (m,).
+def benjamini_hochberg(p: NDArray[np.float64], tested: int | None = None) -> NDArray[np.float64]:
+    """q-values of p-values, shape (n,) to (n,). tested: how many hypotheses the n were picked from, at least n;
+    default n. The p-values of those that were not picked count as 1.
 
     Controls the false discovery rate when the p-values are independent or positively dependent.
     Source: Benjamini and Hochberg (1995), the step-up procedure read backwards.
     """
-    m = len(p)
-    if m == 0:
+    n = len(p)
+    m = n if tested is None else tested
+    if m < n:
+        raise ValueError(f"expected at least as many tests as p-values, got {m} for {n}")
+    if n == 0:
         return p.astype(np.float64)
     order = np.argsort(p)
-    stepped = p[order] * m / np.arange(1, m + 1)
+    stepped = p[order] * m / np.arange(1, n + 1)
     q = np.minimum.accumulate(stepped[::-1])[::-1]
-    result = np.empty(m)
+    result = np.empty(n)
     result[order] = np.minimum(q, 1.0)
     return result
 
