@@ -94,8 +94,8 @@ def _link_families(  # type: ignore[no-untyped-def]
             a = touched[position]
             s, f = signal[a], family[a]
             tried[f] += 1.0
-            mean = active[s] * -np.expm1(-rates[a] / count[a] * busy[s] / active[s])
             if count[a] >= covers * len(group):
+                mean = active[s] * -np.expm1(-rates[a] / count[a] * busy[s] / active[s])
                 best[f] = max(best[f], _chernoff(float(count[a]), mean))
         matched[:] = 0.0
         expected[:] = 0.0

@@ -18,7 +18,7 @@ class Log:
     The engine holds the view ``exchanges`` (columns of LAKE_REQUESTS and ``account``, the account's number), the
     table ``account_numbers`` (``account_id``, ``account`` counting from 0 in an order that says nothing about the
     accounts) and the table ``accounts`` (columns of ACCOUNTS and ``account``; one row for each account of the log,
-    all null where none was given).
+    null where none was given; an organisation that only exchanges name is taken from them).
     """
 
     engine: DuckDB
@@ -52,8 +52,10 @@ def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None) -> Log:
     engine.execute(
         """
         CREATE OR REPLACE TEMP TABLE accounts AS
-        SELECT n.account, n.account_id, a.* EXCLUDE (account_id)
-        FROM account_numbers AS n LEFT JOIN given_accounts AS a USING (account_id) ORDER BY n.account
+        WITH seen AS (SELECT account, mode(org_id) AS org_id FROM exchanges WHERE org_id IS NOT NULL GROUP BY account)
+        SELECT n.account, n.account_id, a.* EXCLUDE (account_id) REPLACE (coalesce(a.org_id, seen.org_id) AS org_id)
+        FROM account_numbers AS n LEFT JOIN given_accounts AS a USING (account_id) LEFT JOIN seen USING (account)
+        ORDER BY n.account
         """
     )
     engine.unregister("given_accounts")

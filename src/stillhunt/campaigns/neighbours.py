@@ -34,16 +34,18 @@ class Graph:
 
 def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Graph:
     """The union of every account's ``kept`` strongest pairs."""
+    signal = evidence.signal
+    own = _nats(evidence.activity[evidence.link_accounts(), signal[evidence.artefact]], evidence.rate)
+    of_artefact = np.repeat(signal, np.diff(evidence.members_ptr))
+    theirs = _nats(evidence.activity[evidence.member, of_artefact], evidence.member_rate)
     source, target, weight, mask = _strongest(
         evidence.indptr,
         evidence.artefact,
         evidence.members_ptr,
         evidence.member,
         evidence.family,
-        evidence.signal,
-        evidence.rate,
-        evidence.member_rate,
-        evidence.activity,
+        own,
+        theirs,
         kept,
         window,
     )
@@ -61,9 +63,15 @@ def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Gr
     )
 
 
+def _nats(activity: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Surprise that an account of this activity carries an artefact of this rate, per link."""
+    nats: NDArray[np.float64] = -np.log(-np.expm1(-activity * rate))
+    return nats
+
+
 @njit(cache=True, nogil=True)
 def _strongest(  # type: ignore[no-untyped-def]
-    indptr, artefact, members_ptr, member, family, signal, rate, member_rate, activity, kept, window
+    indptr, artefact, members_ptr, member, family, own, theirs, kept, window
 ):
     accounts = len(indptr) - 1
     best = np.zeros(accounts, dtype=np.float32)
@@ -84,8 +92,6 @@ def _strongest(  # type: ignore[no-untyped-def]
             new = 0
             while link < indptr[i + 1] and family[artefact[link]] == own_family:
                 a = artefact[link]
-                s = signal[a]
-                own = -np.log(-np.expm1(-activity[i, s] * rate[link]))
                 start, stop = members_ptr[a], members_ptr[a + 1]
                 if stop - start > window:
                     here = start + np.searchsorted(member[start:stop], i)
@@ -95,7 +101,7 @@ def _strongest(  # type: ignore[no-untyped-def]
                     j = member[place]
                     if j == i:
                         continue
-                    value = 0.5 * (own - np.log(-np.expm1(-activity[j, s] * member_rate[place])))
+                    value = 0.5 * (own[link] + theirs[place])
                     if value <= 0.0:
                         continue
                     if best[j] == 0.0:
