@@ -9,11 +9,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.turns import Sessions, dispersions
+from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
+from stillhunt.stats.bounds import hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
 TURNS = "timing"
-"""The family of ``takes_turns``, the last column of the evidence."""
+"""The family of ``takes_turns`` and ``keeps_time``, the last column of the evidence."""
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
@@ -47,8 +48,18 @@ def group_evidence(
         len(evidence.families),
         COVERS,
     )
-    turns = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
-    return np.column_stack((links, turns))
+    return np.column_stack((links, timing_evidence(sessions, pointers, members)))
+
+
+def timing_evidence(
+    sessions: Sessions, pointers: NDArray[np.int64], members: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Nats per group: the larger of what ``takes_turns`` and ``keeps_time`` show, less ``log 2``. Group ``g`` is
+    ``members[pointers[g]:pointers[g + 1]]``."""
+    even = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
+    spread, triples = steadiness(sessions, pointers, members)
+    steady = hoeffding_lower(spread, MIDDLE, triples)
+    return np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
 
 
 @njit(cache=True, nogil=True)

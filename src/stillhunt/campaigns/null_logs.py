@@ -42,7 +42,7 @@ class NullLogs:
         everyone = np.flatnonzero(self.sessions.alive_to >= self.sessions.alive_from).astype(np.int32)
         return (
             relink(evidence, moved, evidence.artefact, evidence.n),
-            _moved_sessions(self.sessions, _shuffled(everyone, self.strata, total, generator)),
+            self.sessions.given(_inverse(_shuffled(everyone, self.strata, total, generator))),
         )
 
 
@@ -57,7 +57,7 @@ def _shuffled(
     return place
 
 
-def _moved_sessions(sessions: Sessions, place: NDArray[np.int32]) -> Sessions:
+def _inverse(place: NDArray[np.int32]) -> NDArray[np.int32]:
     came_from = np.empty_like(place)
     came_from[place] = np.arange(len(place), dtype=np.int32)
-    return Sessions(sessions.starts[came_from], sessions.alive_from[came_from], sessions.alive_to[came_from])
+    return came_from
