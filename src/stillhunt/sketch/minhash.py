@@ -1,4 +1,4 @@
-"""Keyed one-permutation MinHash of character 5-grams (spec/sketch.md, sections 3 and 4).
+"""Keyed one-permutation MinHash of character 5-grams. Numbers in comments are steps of spec/sketch.md.
 
 Source of the estimator: P. Li, A. Owen, C.-H. Zhang, "One permutation hashing", NeurIPS 2012.
 """
@@ -59,7 +59,7 @@ def sketch_rows(
 
 
 def estimate_jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> Similarity:
-    """Estimates row by row from sketches of shape (n, 64) under one key.
+    """Estimates row by row from sketches of shape (n, 64) under one key (step 4.4).
 
     Slots that are empty in both say nothing and are left out; what remains is unbiased (Li, Owen, Zhang, theorem 1).
     The standard error is the binomial one over the slots used, an upper bound for sampling without replacement.
@@ -74,6 +74,7 @@ def estimate_jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> Similarity
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _fold(source, symbols):  # type: ignore[no-untyped-def]
+    # 3.2
     for j in range(len(source)):
         byte = source[j]
         letter = (np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5)
@@ -83,7 +84,7 @@ def _fold(source, symbols):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _decode(source, symbols, current):  # type: ignore[no-untyped-def]
-    # symbols[0] is the symbol that the bytes before ended in, symbols[1:] take those that begin here.
+    # 3.2 to 3.4. symbols[0] is the symbol that the bytes before ended in, symbols[1:] take those that begin here.
     count = 0
     for j in range(len(source)):
         byte = np.int64(source[j])
@@ -105,7 +106,7 @@ def _decode(source, symbols, current):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _hash(symbols, pairs, hashes, key):  # type: ignore[no-untyped-def]
-    # Symbols are put together in pairs first, since 32-bit lanes hold twice as many.
+    # 3.6 and 4.1. Symbols are put together in pairs first, since 32-bit lanes hold twice as many.
     k0, k1, k2, k3 = key[0], key[1] | _U(1), key[2], key[3] | _U(1)
     for j in range(len(hashes) + 2):
         pairs[j] = np.uint32(symbols[j]) | np.uint32(symbols[j + 1]) << np.uint32(12)
@@ -118,6 +119,7 @@ def _hash(symbols, pairs, hashes, key):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _keep_least(hashes, slots):  # type: ignore[no-untyped-def]
+    # 4.2 and 4.3
     for j in range(len(hashes)):
         slot = hashes[j] >> _U(58)
         value = np.uint32(hashes[j] >> _U(26))
@@ -149,7 +151,7 @@ def _read(part, symbols, have):  # type: ignore[no-untyped-def]
         elif at > 0:
             added += _decode(block, symbols[at - 1 :], np.int64(symbols[at - 1]))
         else:
-            # Continuation bytes before any first byte belong to no symbol: they land in symbols[0].
+            # 3.3: continuation bytes before any first byte belong to no symbol. They land in symbols[0].
             begun = _decode(block, symbols, np.int64(0))
             symbols[:begun] = symbols[1 : begun + 1]
             added += begun
@@ -183,7 +185,7 @@ def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-de
                 for j in range(rest):
                     symbols[j] = symbols[ready - 4 + j]
                 have = rest
-        if 0 < total < 5:
+        if 0 < total < 5:  # 3.6
             symbols[total:5] = 0
             _hash(symbols, pairs, hashes[:1], key)
             _keep_least(hashes[:1], slots)
