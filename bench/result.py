@@ -1,0 +1,56 @@
+"""What every bench prints and writes: one row per figure (contract, section 5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. ``baseline`` names what it was held against; ``n`` is how many runs or items it rests on;
+    ``low`` and ``high`` bound it, where that is known."""
+
+    case: str
+    metric: str
+    value: float
+    unit: str
+    baseline: str | None = None
+    n: int = 1
+    low: float | None = None
+    high: float | None = None
+
+
+def write(name: str, rows: Sequence[Row]) -> Path:
+    """Writes ``bench/out/<name>.json``."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = OUT / f"{name}.json"
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Prints the figures as a table."""
+    cells = [("case", "metric", "value", "unit", "against", "n")]
+    cells += [
+        (
+            r.case,
+            r.metric,
+            f"{r.value:,.4g}" if abs(r.value) < 1e4 else f"{r.value:,.0f}",
+            r.unit,
+            r.baseline or "",
+            f"{r.n:,}",
+        )
+        for r in rows
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        text = (
+            f"{cell:>{width}}" if column in (2, 5) else f"{cell:<{width}}"
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(text).rstrip())
