@@ -15,7 +15,7 @@ from stillhunt.sketch.digest import text_ids
 from stillhunt.sketch.keys import SketchKey, key_words
 from stillhunt.sketch.minhash import EMPTY, sketch_texts
 from stillhunt.sketch.texts import texts_of
-from stillhunt.sketch.theory import DIGEST_BITS, band_agrees, chance_pairs, jaccard_sd
+from stillhunt.sketch.theory import DIGEST_BITS, PART_BITS, band_agrees, chance_pairs, jaccard_sd
 
 GUESSES = 500_000
 READ_BACK = 3
@@ -37,6 +37,8 @@ def _closed_forms() -> list[Row]:
             rows.append(
                 Row(f"{name}, {texts:.0e} distinct texts", "pairs equal by chance", pairs, "", "closed form")
             )
+    pieces = 27**5 / 2 / 2**PART_BITS
+    rows.append(Row("half a band", "pieces of letters and blanks that fit", pieces, "", "closed form"))
     for similarity in (0.0, 0.5, 0.8, 0.9, 0.95):
         case = f"texts of similarity {similarity}"
         rows.append(Row(case, "bands equal", float(band_agrees(similarity)), "", "closed form"))

@@ -230,7 +230,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"expected a key file of format {FORMAT}", str(path))
     keys = content.get("keys")
     if not isinstance(keys, list) or not keys or not all(isinstance(entry, dict) for entry in keys):
-        raise InputError("expected a list of keys, found none", str(path), "Restore the file from your backup.")
+        raise InputError(
+            "expected a list of keys, found none", str(path), "Restore the file from your backup."
+        )
     return content
 
 
