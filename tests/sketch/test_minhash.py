@@ -105,25 +105,8 @@ def test_the_standard_error_that_comes_with_an_estimate_covers_it(key: SketchKey
 def pairs_of_words(pairs: int) -> tuple[list[str], list[str], list[float], list[int]]:
     """The same for sentences of few words, whose shingles are much alike: what a weak hash would stumble over."""
     rng = np.random.default_rng(8)
-    words = [
-        "count",
-        "the",
-        "boats",
-        "and",
-        "ships",
-        "in",
-        "harbour",
-        "1",
-        "or",
-        "harbour",
-        "2",
-        "then",
-        "name",
-        "every",
-        "boat",
-        "that",
-        "left",
-    ]
+    sentence = "count the boats and ships in harbour 1 or harbour 2 then name every boat that left"
+    words = sentence.split()
     first, second, exact, union = [], [], [], []
     for _ in range(pairs):
         a, b = (" ".join(rng.choice(words, 25)) for _ in range(2))
