@@ -162,12 +162,13 @@ def test_the_search_finds_what_is_kept(folder: Path) -> None:
     assert found_in(folder) == set(WORDS) - {"tundraaccordion"}
 
 
-def test_nothing_is_left_by_an_ingest_that_fails(folder: Path) -> None:
-    for path in (folder / "logs").iterdir():
-        path.unlink()
-    (folder / "logs" / "log.jsonl").write_text(json.dumps(row(0, account_id=None)) + "\n", encoding="utf-8")
-    done = ingest(folder)
+def test_nothing_is_left_by_an_ingest_that_fails(tmp_path: Path) -> None:
+    for name in ("logs", "out", "tmp"):
+        (tmp_path / name).mkdir()
+    unusable = json.dumps(row(0, account_id=None)) + "\n"
+    (tmp_path / "logs" / "log.jsonl").write_text(unusable, encoding="utf-8")
+    done = ingest(tmp_path)
     assert done.returncode == 2
-    assert [path for path in (folder / "out").rglob("*") if path.is_file()] == []
+    assert [path for part in ("out", "tmp") for path in (tmp_path / part).rglob("*") if path.is_file()] == []
     said = (done.stdout + done.stderr).decode().casefold()
     assert not [word for word in WORDS if word.casefold() in said]
