@@ -21,7 +21,7 @@ from stillhunt.campaigns.pipeline import ScanSettings, find_campaigns
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.campaigns.stages import Stages
 from stillhunt.config import Settings
-from stillhunt.engines.duckdb import DuckDB, parquet
+from stillhunt.engines.duckdb import DuckDB
 from stillhunt.engines.output import whole_directory
 from stillhunt.errors import InputError
 from stillhunt.report.write import write_report
@@ -30,6 +30,7 @@ from stillhunt.schema.digests import parquet_bytes
 from stillhunt.schema.progress import Progress
 from stillhunt.sketch.keys import KeyRing, key_for
 from stillhunt.sources.accounts import read_accounts
+from stillhunt.sources.comparable import comparable
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, is_lake, open_lake
@@ -118,7 +119,7 @@ def _scan_lake(
     aside: Path,
 ) -> Outcome:
     with stages("open"):
-        log = open_log(engine, _comparable(lake), _accounts(lake, accounts))
+        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts))
         seen = coverage(lake.coverage.filled, log.account_columns)
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads
@@ -129,16 +130,6 @@ def _scan_lake(
     (aside / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     seconds = sum(stage.seconds for stage in stages.done)
     return Outcome(campaigns, log.accounts, log.rows, seen, report, seconds, tuple(run["stages"]))
-
-
-def _comparable(lake: Lake) -> str:
-    """The lake's requests as an SQL FROM item. Across a key rotation, rows under both keys speak the old one."""
-    source = parquet(lake.request_files)
-    if len(lake.sketch_keys) < 2:
-        return source
-    pairs = ("prompt_sketch", "system_sketch", "completion_sketch", "sketch_key_id")
-    replaced = ", ".join(f"coalesce(old_{name}, {name}) AS {name}" for name in pairs)
-    return f"(SELECT * REPLACE ({replaced}) FROM {source})"
 
 
 def _accounts(lake: Lake, given: Path | None) -> pa.Table | None:

@@ -220,16 +220,16 @@ def _score(data, offsets, rows, rules, tables, scores):  # type: ignore[no-untyp
         filled[:] = 0
         held[:] = 0
         while i < len(rows):
-            lane = filled.argmin()
-            if filled[lane] + HEAD + TAIL + 3 > LANE:
+            shortest = filled.argmin()
+            if filled[shortest] + HEAD + TAIL + 3 > LANE:
                 break
             text = data[offsets[rows[i]] : offsets[rows[i] + 1]]
-            count, values = _take(text, tables, raw, lanes[lane, filled[lane] :])
+            count, values = _take(text, tables, raw, lanes[shortest, filled[shortest] :])
             _weigh(values, rules.measures, scores[i])
-            filled[lane] += count
-            members[lane, held[lane], 0] = i
-            members[lane, held[lane], 1] = filled[lane]
-            held[lane] += 1
+            filled[shortest] += count
+            members[shortest, held[shortest], 0] = i
+            members[shortest, held[shortest], 1] = filled[shortest]
+            held[shortest] += 1
             i += 1
         length = filled.max()
         for lane in range(LANES):

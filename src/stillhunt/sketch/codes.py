@@ -1,4 +1,4 @@
-"""What a row of the log carries of a text: at most 16 bytes in all (spec/sketch.md, section 5)."""
+"""What a row of the log carries of a text: at most 16 bytes in all (spec/sketch.md, steps 5.2 to 5.4)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _U = np.uint64
 
 def bands(sketches: NDArray[np.uint32], key: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """The template band of each sketch of shape (n, 64): four bytes, shape (n, 4). ``key`` has two words a part.
+    Steps 5.2 and 5.3.
 
     A text without shingles has band 0.
     """
@@ -31,7 +32,7 @@ def digests(ids: NDArray[np.uint64]) -> NDArray[np.uint8]:
 
 
 def prompt_codes(band: NDArray[np.uint8], ids: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Template band and digest of the exact text side by side, shape (n, 8)."""
+    """Template band and digest of the exact text side by side, shape (n, 8). Step 5.4."""
     return np.hstack([band, digests(ids)])
 
 

@@ -1,4 +1,4 @@
-"""SipHash-2-4 of every text, and which texts are the same.
+"""SipHash-2-4 of every text (spec/sketch.md, step 5.1), and which texts are the same.
 
 Source: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012.
 """

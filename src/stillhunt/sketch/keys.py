@@ -23,7 +23,7 @@ FORMAT = "stillhunt-sketch-keys/1"
 SECRET_BYTES = 32
 SHINGLE_WORDS = 4
 TEXT_WORDS = 2
-BAND_WORDS = 8
+BAND_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class KeyWords:
 
 
 def key_words(key: SketchKey) -> KeyWords:
-    """The subkeys of ``key``: keyed BLAKE2b-512 over the purpose's name, cut into words (spec/sketch.md, section 2)."""
+    """The subkeys of ``key``: keyed BLAKE2b over the purpose's name, cut into words (spec/sketch.md, section 2)."""
     return KeyWords(
         shingle=_words(key.secret, b"stillhunt-sketch/1 shingle", SHINGLE_WORDS),
         text=_words(key.secret, b"stillhunt-sketch/1 text", TEXT_WORDS),
@@ -126,7 +126,7 @@ def rotate(path: Path, *, window: timedelta = timedelta(days=30), now: datetime 
     """
     at = now or datetime.now(UTC)
     entries = _read(path)["keys"]
-    if at < _time(entries[0]["created"], path) + window:
+    if at < _time(entries[0].get("created"), path) + window:
         raise SettingError(
             f"the current sketch key is younger than the scan window of {window.days} days",
             str(path),
@@ -135,7 +135,9 @@ def rotate(path: Path, *, window: timedelta = timedelta(days=30), now: datetime 
     if len(entries) > 1:
         sealed = retired_path(path)
         known = _read(sealed)["keys"] if sealed.exists() else []
-        gone = [dict(entry, retired=_stamp(at)) for entry in entries[1:]]
+        gone = [
+            dict(entry, retired=_stamp(at)) for entry in entries[1:] if entry not in map(_unsealed, known)
+        ]
         _write(sealed, {"format": FORMAT, "keys": gone + known}, fresh=False)
     made, until = _new_key(), at + window
     before = dict(entries[0], until=_stamp(until))
@@ -175,11 +177,18 @@ def _entry(key: SketchKey, created: datetime, until: datetime | None) -> dict[st
     return entry if until is None else dict(entry, until=_stamp(until))
 
 
+def _unsealed(entry: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in entry.items() if name != "retired"}
+
+
 def _time(text: Any, path: Path) -> datetime:
     try:
-        return datetime.fromisoformat(str(text))
-    except ValueError as error:
-        raise InputError(f"expected a time such as 2026-04-22T00:00:00Z, got {text!r}", str(path)) from error
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise InputError(f"expected a time such as 2026-04-22T00:00:00Z, got {text!r}", str(path))
+    return time
 
 
 def _key(entry: Any, path: Path) -> SketchKey:
@@ -217,15 +226,27 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(
             f"expected JSON ({error})", str(path), "Restore the file from your backup."
         ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not content.get("keys"):
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"expected a key file of format {FORMAT}", str(path))
+    keys = content.get("keys")
+    if not isinstance(keys, list) or not keys or not all(isinstance(entry, dict) for entry in keys):
+        raise InputError(
+            "expected a list of keys, found none", str(path), "Restore the file from your backup."
+        )
     return content
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(error.errno, "the folder is a file") from error
 
 
 def _write(path: Path, content: dict[str, Any], *, fresh: bool) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Keyed one-permutation MinHash of character 5-grams (spec/sketch.md, sections 3 and 4).
+"""Keyed one-permutation MinHash of character 5-grams. Numbers in comments are steps of spec/sketch.md.
 
 Source of the estimator: P. Li, A. Owen, C.-H. Zhang, "One permutation hashing", NeurIPS 2012.
 """
@@ -23,6 +23,7 @@ EMPTY = np.uint32(0xFFFFFFFF)
 
 _U = np.uint64
 _CHUNK = 1024
+_BLOCK = 128
 
 
 class Similarity(NamedTuple):
@@ -58,7 +59,7 @@ def sketch_rows(
 
 
 def estimate_jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> Similarity:
-    """Estimates row by row from sketches of shape (n, 64) under one key.
+    """Estimates row by row from sketches of shape (n, 64) under one key (step 4.4).
 
     Slots that are empty in both say nothing and are left out; what remains is unbiased (Li, Owen, Zhang, theorem 1).
     The standard error is the binomial one over the slots used, an upper bound for sampling without replacement.
@@ -73,6 +74,7 @@ def estimate_jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> Similarity
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _fold(source, symbols):  # type: ignore[no-untyped-def]
+    # 3.2
     for j in range(len(source)):
         byte = source[j]
         letter = (np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(5)
@@ -82,7 +84,7 @@ def _fold(source, symbols):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _decode(source, symbols, current):  # type: ignore[no-untyped-def]
-    # symbols[0] is the symbol that the bytes before ended in, symbols[1:] take those that begin here.
+    # 3.2 to 3.4. symbols[0] is the symbol that the bytes before ended in, symbols[1:] take those that begin here.
     count = 0
     for j in range(len(source)):
         byte = np.int64(source[j])
@@ -103,16 +105,13 @@ def _decode(source, symbols, current):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
-def _hash(symbols, hashes, key):  # type: ignore[no-untyped-def]
+def _hash(symbols, pairs, hashes, key):  # type: ignore[no-untyped-def]
+    # 3.6 and 4.1. Symbols are put together in pairs first, since 32-bit lanes hold twice as many.
     k0, k1, k2, k3 = key[0], key[1] | _U(1), key[2], key[3] | _U(1)
+    for j in range(len(hashes) + 2):
+        pairs[j] = np.uint32(symbols[j]) | np.uint32(symbols[j + 1]) << np.uint32(12)
     for j in range(len(hashes)):
-        x = (
-            _U(symbols[j])
-            | _U(symbols[j + 1]) << _U(12)
-            | _U(symbols[j + 2]) << _U(24)
-            | _U(symbols[j + 3]) << _U(36)
-            | _U(symbols[j + 4]) << _U(48)
-        )
+        x = _U(pairs[j]) | _U(pairs[j + 2]) << _U(24) | _U(symbols[j + 4]) << _U(48)
         x = (x ^ k0) * k1
         x ^= x >> _U(32)
         hashes[j] = (x ^ k2) * k3
@@ -120,6 +119,7 @@ def _hash(symbols, hashes, key):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _keep_least(hashes, slots):  # type: ignore[no-untyped-def]
+    # 4.2 and 4.3
     for j in range(len(hashes)):
         slot = hashes[j] >> _U(58)
         value = np.uint32(hashes[j] >> _U(26))
@@ -134,10 +134,35 @@ def _is_ascii(source):  # type: ignore[no-untyped-def]
     return seen < np.uint8(0x80)
 
 
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def _read(part, symbols, have):  # type: ignore[no-untyped-def]
+    # Appends the symbols of ``part`` to the ``have`` there are; the last of these may still grow. Returns how many
+    # began.
+    if _is_ascii(part):
+        _fold(part, symbols[have : have + len(part)])
+        return len(part)
+    added = 0
+    for start in range(0, len(part), _BLOCK):
+        block = part[start : start + _BLOCK]
+        at = have + added
+        if _is_ascii(block):
+            _fold(block, symbols[at : at + len(block)])
+            added += len(block)
+        elif at > 0:
+            added += _decode(block, symbols[at - 1 :], np.int64(symbols[at - 1]))
+        else:
+            # 3.3: continuation bytes before any first byte belong to no symbol. They land in symbols[0].
+            begun = _decode(block, symbols, np.int64(0))
+            symbols[:begun] = symbols[1 : begun + 1]
+            added += begun
+    return added
+
+
 @njit(nogil=True, cache=True, boundscheck=False, error_model="numpy")
 def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-def]
     # The buffer holds [pending symbol, which may still grow] after up to four symbols that wait for their shingle.
     symbols = np.zeros(_CHUNK + 16, dtype=np.uint16)
+    pairs = np.empty(_CHUNK + 16, dtype=np.uint32)
     hashes = np.empty(_CHUNK + 16, dtype=np.uint64)
     for i in range(len(rows)):
         text = data[offsets[rows[i]] : offsets[rows[i] + 1]]
@@ -149,27 +174,19 @@ def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-de
         while start < len(text):
             part = text[start : start + _CHUNK]
             start += len(part)
-            if _is_ascii(part):
-                _fold(part, symbols[have : have + len(part)])
-                added = len(part)
-            elif have == 0:
-                # Continuation bytes before any first byte belong to no symbol: they land in symbols[0].
-                added = _decode(part, symbols, np.int64(0))
-                symbols[:added] = symbols[1 : added + 1]
-            else:
-                added = _decode(part, symbols[have - 1 :], np.int64(symbols[have - 1]))
+            added = _read(part, symbols, have)
             total += added
             have += added
             ready = have - 1 if start < len(text) else have
             if ready >= 5:
-                _hash(symbols, hashes[: ready - 4], key)
+                _hash(symbols, pairs, hashes[: ready - 4], key)
                 _keep_least(hashes[: ready - 4], slots)
                 rest = have - (ready - 4)
                 for j in range(rest):
                     symbols[j] = symbols[ready - 4 + j]
                 have = rest
-        if 0 < total < 5:
+        if 0 < total < 5:  # 3.6
             symbols[total:5] = 0
-            _hash(symbols, hashes[:1], key)
+            _hash(symbols, pairs, hashes[:1], key)
             _keep_least(hashes[:1], slots)
         chars[i] = total

@@ -20,7 +20,7 @@ from stillhunt.errors import SettingError
 from stillhunt.schema.requests import MODEL_CAPABILITIES
 
 GAP = 32
-"""Characters that may stand between two parts of a phrase that are joined by ``~``."""
+"""A part of a phrase that is joined by ``~`` begins at most so many bytes behind the end of the part before."""
 FEATURES = ("bytes", "lines", "numbers", "marks", "question")
 """What a ``[[measure]]`` may look at: length of the whole prompt in bytes; and, of what is read, line breaks,
 numbers, punctuation of program text, and whether the last character is a question mark (0 or 1)."""
@@ -102,6 +102,8 @@ def compile_rules(table: str) -> Rules:
                 parts += [(text, len(slots)) for text in _readings(stages[stage])]
                 slots.append((len(phrases), int(stage == len(stages) - 1), gap))
             phrases.append((first, _label(rule), int(rule["weight"])))
+    if not phrases:
+        raise SettingError("expected a [[rule]] with phrases, found none", _TABLE)
     measures = [_measure(rule) for rule in content.get("measure", [])]
     return Rules(
         _automaton(parts, len(slots)),

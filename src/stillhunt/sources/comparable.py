@@ -1,0 +1,32 @@
+"""A lake's requests under one sketch key, so that their codes can be compared (spec/sketch.md, section 6)."""
+
+from __future__ import annotations
+
+from stillhunt.engines.duckdb import DuckDB, parquet, quoted
+from stillhunt.sources.lake import Lake
+
+_CODES = ("prompt_sketch", "system_sketch", "completion_sketch", "sketch_key_id")
+
+
+def comparable(lake: Lake, engine: DuckDB) -> str:
+    """The lake's requests as an SQL FROM item, schema of the lake.
+
+    Across a key rotation every row that was sketched under both keys speaks the one that more rows of the lake have.
+    Rows that only have another key keep their codes, which then agree among themselves alone.
+    """
+    source = parquet(lake.request_files)
+    if len(lake.sketch_keys) < 2:
+        return source
+    counts = engine.table(
+        f"""
+        SELECT unnest([sketch_key_id, old_sketch_key_id]) AS key, count(*) AS n FROM {source}
+        GROUP BY key HAVING key IS NOT NULL ORDER BY n DESC, key LIMIT 1
+        """
+    )
+    if counts.num_rows == 0:
+        return source
+    chosen = quoted(counts.column("key")[0].as_py())
+    replaced = ", ".join(
+        f"CASE WHEN old_sketch_key_id = {chosen} THEN old_{name} ELSE {name} END AS {name}" for name in _CODES
+    )
+    return f"(SELECT * REPLACE ({replaced}) FROM {source})"
