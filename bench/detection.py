@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from bench.result import Row, show, write
 from scipy.stats import beta
 
-from bench.result import Row, show, write
 from stillhunt.cli.scanning import Input, scan
 from stillhunt.config import Settings
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
