@@ -73,7 +73,9 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """Starts a server and waits until it answers."""
     programs = find_postgres()
-    assert programs is not None, "no initdb under /usr/lib/postgresql or on the PATH; run: tools/setup.sh postgres"
+    assert programs is not None, (
+        "no initdb under /usr/lib/postgresql or on the PATH; run: tools/setup.sh postgres"
+    )
     user = _unprivileged()
     home = Path(tempfile.mkdtemp(prefix="stillhunt-postgres-"))
     try:

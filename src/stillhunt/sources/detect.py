@@ -155,7 +155,9 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
             )
         if named[0].schemes:
             raise InputError(
-                f"{kind} is read from a URL, not from a file", location, f"Such as {named[0].schemes[0]}://..."
+                f"{kind} is read from a URL, not from a file",
+                location,
+                f"Such as {named[0].schemes[0]}://...",
             )
         return named[0].open(location, settings)
     peek = look(Path(location))
@@ -179,7 +181,9 @@ def _open_url(location: str, scheme: str, kind: str | None, settings: SourceSett
         )
     if settings.mapping is not None or kind not in (None, found[0].name):
         raise SettingError(
-            f"{scheme}:// is always read as {found[0].name}", "--map" if kind is None else "--kind", "Leave it out."
+            f"{scheme}:// is always read as {found[0].name}",
+            "--map" if kind is None else "--kind",
+            "Leave it out.",
         )
     return found[0].open(location, settings)
 

@@ -133,7 +133,10 @@ def taken_ids(lake: Path, location: str, since: datetime) -> set[str]:
     for part in manifest.requests:
         if part.last is None or part.last >= earliest:
             ids = pq.read_table(
-                lake / part.path, columns=["request_id"], filters=[("time", ">=", earliest)], partitioning=None
+                lake / part.path,
+                columns=["request_id"],
+                filters=[("time", ">=", earliest)],
+                partitioning=None,
             )
             known.update(ids["request_id"].drop_null().to_pylist())
     for part in manifest.rejections:
@@ -209,7 +212,7 @@ def _rows(connection: psycopg.Connection[DictRow], schema: str, since: Cursor | 
             "Name the database of a LiteLLM proxy.",
         )
     query = sql.SQL('SELECT {} FROM {} {} ORDER BY "startTime", request_id').format(
-        sql.SQL(select_list(present)),  # type: ignore[arg-type]  # made of names that this code holds
+        sql.SQL(select_list(present)),
         table,
         sql.SQL('WHERE "startTime" >= %s' if since else ""),
     )

@@ -62,7 +62,12 @@ def _column(field: str) -> str:
 
 @contextmanager
 def running_proxy(
-    home: Path, *, model_url: str, models: Mapping[str, str], keys: Mapping[str, Mapping[str, str]], database: str
+    home: Path,
+    *,
+    model_url: str,
+    models: Mapping[str, str],
+    keys: Mapping[str, Mapping[str, str]],
+    database: str,
 ) -> Iterator[str]:
     """Starts the proxy and waits until it answers; gives its base URL.
 
