@@ -19,7 +19,7 @@ from stillhunt.sources.accounts import read_accounts
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination
 from stillhunt.sources.otlp_http import PATHS
-from stillhunt.sources.otlp_receiver import OtlpReceiver
+from stillhunt.sources.otlp_receiver import FLUSH_S, OtlpReceiver
 from stillhunt.sources.receive import Listening, receive, start_lake
 from stillhunt.sources.source import IngestReport
 
@@ -43,7 +43,7 @@ def listening(
         )
     table = None if accounts is None else read_accounts(accounts)
     how = Listening(publish_s, lambda: datetime.now(UTC), table)
-    return OtlpReceiver(address, settings.trusted_proxies), how
+    return OtlpReceiver(address, settings.trusted_proxies, flush_s=min(FLUSH_S, publish_s)), how
 
 
 def receive_until_stopped(

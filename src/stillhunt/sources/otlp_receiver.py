@@ -38,6 +38,8 @@ from stillhunt.sources.records import Batch, RecordMapping, row_of
 from stillhunt.sources.source import Parsed, Rejected
 
 DEFAULT_HOST = "127.0.0.1"
+FLUSH_S = 5.0
+"""How long rows wait for a batch to fill."""
 _TICK_S = 0.2
 _PATIENCE_S = 10.0
 
@@ -77,7 +79,7 @@ class OtlpReceiver:
         mapping: RecordMapping = OTEL,
         limits: Limits | None = None,
         hold_s: float = 5.0,
-        flush_s: float = 5.0,
+        flush_s: float = FLUSH_S,
     ) -> None:
         self._mapping, self._trusted = mapping, networks(trusted_proxies)
         self._limits = limits or Limits()
