@@ -158,7 +158,10 @@ def test_rows_that_cannot_be_used_are_named_with_file_row_and_reason(kind: str, 
     assert [(line["file"], line["row"]) for line in lines] == [(str(log), 2), (str(log), 3), (str(log), 4)]
     assert lines[0]["reason"].startswith("time: expected a time")
     assert lines[0]["value"] == "the other day"
-    assert (lines[1]["reason"], lines[2]["reason"]) == ("expected JSON", "expected a JSON object, got a number")
+    assert (lines[1]["reason"], lines[2]["reason"]) == (
+        "expected JSON",
+        "expected a JSON object, got a number",
+    )
 
 
 # --- what LiteLLM 1.106's proxy was seen to write ---------------------------------------------------------------

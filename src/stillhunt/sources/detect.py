@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stillhunt.errors import InputError, SettingError
+from stillhunt.schema.requests import REQUESTS
 from stillhunt.sources.byte_stream import ByteStream, unreadable
 from stillhunt.sources.canonical import CanonicalLog
 from stillhunt.sources.csv_rows import read_csv, read_header
@@ -65,41 +66,56 @@ class SourceSettings:
 @dataclass(frozen=True)
 class Kind:
     """A kind of log. A file is of the first kind in KINDS that recognises it; a location such as
-    ``postgresql://...`` is of the first that lists its scheme. ``about`` is for the list of kinds in messages."""
+    ``postgresql://...`` is of the first that lists its scheme. ``about`` says what it is, ``documented`` which page
+    names its fields, and in which version; ``columns`` are those of ``requests`` that it can fill."""
 
     name: str
     about: str
+    documented: str
+    columns: frozenset[str]
     open: Callable[[str, SourceSettings], Source]
     recognises: Callable[[Peek], bool] = lambda _: False
     schemes: tuple[str, ...] = ()
+
+
+_CONTRACT = "docs/reference/sources.md, Columns"
+_ALL = frozenset(REQUESTS.names)
 
 
 CANONICAL_KINDS: tuple[Kind, ...] = (
     Kind(
         "canonical_parquet",
         "Parquet with the columns of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_parquet", Path(location), read_parquet),
         lambda peek: peek.format == "parquet",
     ),
     Kind(
         "canonical_jsonl",
         "one JSON object a line, with the fields of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_jsonl", Path(location), read_jsonl),
         lambda peek: peek.format == "jsonl",
     ),
     Kind(
         "canonical_csv",
         "CSV with a header, with the columns of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_csv", Path(location), read_csv),
         lambda peek: peek.format == "csv",
     ),
 )
 
 
-def _vendor(mapping: RecordMapping, about: str) -> Kind:
+def _vendor(mapping: RecordMapping, about: str, documented: str) -> Kind:
     return Kind(
         mapping.kind,
         about,
+        documented,
+        mapping.columns,
         lambda location, settings: mapped_source(
             mapping, (Path(location),), location, settings.trusted_proxies
         ),
@@ -120,13 +136,44 @@ def _spend_logs(location: str, settings: SourceSettings) -> Source:
 
 
 VENDOR_KINDS: tuple[Kind, ...] = (
-    _vendor(LITELLM, "LiteLLM's StandardLoggingPayload, one a line"),
-    Kind(SPEND_LOGS.kind, "LiteLLM's table LiteLLM_SpendLogs in PostgreSQL", _spend_logs, schemes=SCHEMES),
-    _vendor(OTEL, "OpenTelemetry traces and logs, as OTLP JSON"),
-    _vendor(ENVOY, "JSON access logs of Envoy AI Gateway"),
-    _vendor(KONG, "entries of Kong's log plugins"),
-    _vendor(LANGFUSE, "Langfuse's export of observations"),
-    _vendor(HELICONE, "Helicone's export of requests"),
+    _vendor(
+        LITELLM,
+        "LiteLLM's StandardLoggingPayload, one a line",
+        "docs.litellm.ai/docs/proxy/logging_spec, LiteLLM 1.106",
+    ),
+    Kind(
+        SPEND_LOGS.kind,
+        "LiteLLM's table LiteLLM_SpendLogs in PostgreSQL",
+        "litellm/proxy/schema.prisma, LiteLLM 1.106",
+        SPEND_LOGS.columns,
+        _spend_logs,
+        schemes=SCHEMES,
+    ),
+    _vendor(
+        OTEL,
+        "OpenTelemetry traces and logs, as OTLP JSON",
+        "opentelemetry.io/docs/specs/semconv/gen-ai, 1.27 to 1.37 and after; OTLP 1.9",
+    ),
+    _vendor(
+        ENVOY,
+        "JSON access logs of Envoy AI Gateway",
+        "aigateway.envoyproxy.io/docs, Access Logs With AI/LLM/MCP Metadata, 0.3 and after",
+    ),
+    _vendor(
+        KONG,
+        "entries of Kong's log plugins",
+        "developer.konghq.com/ai-gateway/ai-audit-log-reference, 3.12, and the form before 3.8",
+    ),
+    _vendor(
+        LANGFUSE,
+        "Langfuse's export of observations",
+        "langfuse.com/docs, blob storage export field reference, 2026",
+    ),
+    _vendor(
+        HELICONE,
+        "Helicone's export of requests",
+        "HeliconeRequest in packages/llm-mapper/types.ts of Helicone, 2025",
+    ),
 )
 
 KINDS: tuple[Kind, ...] = (*VENDOR_KINDS, *CANONICAL_KINDS)

@@ -1,9 +1,8 @@
-"""What LiteLLM's proxy under test loads into itself: who may call it, and where it writes its logs.
+"""What LiteLLM's proxy under test loads into itself: who may call it, and where its rows go.
 
 ``authenticate`` is the proxy's ``custom_auth``: its virtual keys need Prisma's engine, which is fetched from a host
-of its own when it is first used. ``payloads`` is a custom callback that writes each StandardLoggingPayload to a file.
-``spend`` is LiteLLM's own database logger; only the last step, which hands a finished row of ``LiteLLM_SpendLogs`` to
-Prisma, is replaced by one that inserts it through psycopg.
+of its own when it is first used. ``spend`` is LiteLLM's own database logger; only the last step, which hands a
+finished row of ``LiteLLM_SpendLogs`` to Prisma, is replaced by one that inserts it through psycopg.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import threading
 from typing import Any
 
 import psycopg
-from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import ProxyException, UserAPIKeyAuth, hash_token
 from litellm.proxy.db.db_spend_update_writer import DBSpendUpdateWriter
 from litellm.proxy.hooks.proxy_track_cost_callback import ProxyDBLogger
@@ -27,28 +25,6 @@ async def authenticate(request: Any, api_key: str) -> UserAPIKeyAuth:
     if api_key not in _KEYS:
         raise ProxyException("no such key", "auth_error", "key", 401)
     return UserAPIKeyAuth(api_key=hash_token(api_key), **_KEYS[api_key])
-
-
-class Payloads(CustomLogger):
-    """Writes StandardLoggingPayloads, one a line."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115, PTH123 - open as long as the proxy runs
-
-    async def async_log_success_event(
-        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
-    ) -> None:
-        self._write(kwargs)
-
-    async def async_log_failure_event(
-        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
-    ) -> None:
-        self._write(kwargs)
-
-    def _write(self, kwargs: Any) -> None:
-        self._file.write(json.dumps(kwargs["standard_logging_object"], default=str) + "\n")
-        self._file.flush()
 
 
 class SpendLogs:
@@ -66,7 +42,6 @@ class SpendLogs:
             self._connection.execute(statement, list(row.values()))
 
 
-payloads = Payloads(os.environ["GATEWAY_PAYLOADS"])
 spend = ProxyDBLogger()
 _rows = SpendLogs(os.environ["GATEWAY_DATABASE"])
 

@@ -19,6 +19,7 @@ import pytest
 
 ENVIRONMENT = Path(__file__).parents[3] / ".venvs" / "litellm"
 HOOKS = Path(__file__).with_name("gateway_hooks.py")
+HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "ingest-litellm.md"
 
 needs_litellm = pytest.mark.skipif(
     not (ENVIRONMENT / "bin" / "litellm").exists() and os.environ.get("STILLHUNT_REQUIRE_ALL") != "1",
@@ -60,6 +61,15 @@ def _column(field: str) -> str:
     return column + (" PRIMARY KEY" if "@id" in field else "")
 
 
+def payload_hook(log: Path) -> str:
+    """The callback that the how-to shows, writing to ``log``."""
+    block = re.search(r"```python\n(.*?)```", HOWTO.read_text(), re.DOTALL)
+    assert block is not None, f"{HOWTO} shows no callback"
+    source, count = re.subn(r'open\("[^"]+", "a"\)', lambda _: f"open({str(log)!r}, 'a')", block[1])
+    assert count == 1, f"the callback in {HOWTO} opens no file to append to"
+    return source
+
+
 @contextmanager
 def running_proxy(
     home: Path,
@@ -78,6 +88,7 @@ def running_proxy(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     shutil.copy(HOOKS, home / "gateway_hooks.py")
+    (home / "payload_hook.py").write_text(payload_hook(home / "payloads.jsonl"))
     served = [
         {"model_name": name, "litellm_params": {"model": f"openai/{there}", "api_base": model_url, "api_key": "x",
                                                 "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}}
@@ -86,7 +97,7 @@ def running_proxy(
     config = {
         "model_list": served,
         "litellm_settings": {
-            "callbacks": ["gateway_hooks.payloads", "gateway_hooks.spend"],
+            "callbacks": ["payload_hook.payloads", "gateway_hooks.spend"],
             "num_retries": 0,
             "telemetry": False,
         },
@@ -104,7 +115,6 @@ def running_proxy(
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "DISABLE_ADMIN_UI": "True",
         "GATEWAY_KEYS": json.dumps(keys),
-        "GATEWAY_PAYLOADS": str(home / "payloads.jsonl"),
         "GATEWAY_DATABASE": database,
     }
     with (home / "log").open("wb") as log:
