@@ -41,6 +41,7 @@ pytestmark = [*needs_postgres, needs_litellm]
 
 REQUESTS_SENT = 240
 MODELS = {"small": "plain", "busy": "slow-down", "ill": "broken"}
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 KEYS = {
     f"sk-key-{number:02d}": {
         "user_id": f"user-{number // 2:02d}",  # two keys each
@@ -60,12 +61,38 @@ class Sent:
     who has no key of the gateway's is told neither."""
 
     key: str
+    path: str
     body: Mapping[str, Any]
     agent: str
     session: str | None
     id: str
     status: int
     around: tuple[float, float]
+
+    @property
+    def system(self) -> str | None:
+        apart: str | None = self.body.get("system") or self.body.get("instructions")
+        return apart or next(
+            (m["content"] for m in self.body.get("messages", ()) if m["role"] == "system"), None
+        )
+
+    @property
+    def question(self) -> str:
+        """The newest user turn."""
+        found: str = self.body["input"] if "input" in self.body else self.body["messages"][-1]["content"]
+        return found
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What the model server was sent."""
+        given = self.body.get("messages", [{"role": "user", "content": self.question}])
+        apart = self.system if self.path != CHAT else None
+        return [{"role": "system", "content": apart}, *given] if apart else list(given)
+
+    @property
+    def max_tokens(self) -> int | None:
+        found: int | None = self.body.get("max_tokens", self.body.get("max_output_tokens"))
+        return found
 
     @property
     def key_hash(self) -> str:
@@ -82,7 +109,7 @@ class Sent:
     def answer(self) -> str | None:
         if self.status != 200 or "tools" in self.body:
             return None
-        return answer_to(self.body["messages"])
+        return answer_to(self.messages)
 
 
 @dataclass(frozen=True)
@@ -98,9 +125,19 @@ class Gateway:
     key_file: Path
 
 
-def make_body(number: int, chance: random.Random) -> dict[str, Any]:
-    """Plain, streamed, with tools, and for models that refuse and fail."""
+def make_body(number: int, chance: random.Random) -> tuple[str, dict[str, Any]]:
+    """Where to, and what: plain, streamed, with tools, for models that refuse and fail, and for the other two APIs."""
     question = f"Question {number}: " + " ".join(chance.choices(WORDS, k=chance.randint(12, 60)))
+    if number % 20 == 2:
+        asked = [{"role": "user", "content": question}]
+        return MESSAGES, {"model": "small", "max_tokens": 99, "system": SYSTEM, "messages": asked}
+    if number % 20 == 12:
+        return RESPONSES, {
+            "model": "small",
+            "max_output_tokens": 77,
+            "instructions": SYSTEM,
+            "input": question,
+        }
     messages = [{"role": "user", "content": question}]
     if number % 3 == 0:
         messages.insert(0, {"role": "system", "content": SYSTEM})
@@ -120,20 +157,20 @@ def make_body(number: int, chance: random.Random) -> dict[str, Any]:
         body["tools"] = [
             {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
         ]
-    return body
+    return CHAT, body
 
 
 def send(base: str, number: int) -> Sent:
     chance = random.Random(number)
     key = f"sk-unknown-{number}" if number % 80 == 79 else chance.choice(sorted(KEYS))
-    body, agent = make_body(number, chance), AGENTS[number % 3]
+    (path, body), agent = make_body(number, chance), AGENTS[number % 3]
     session = f"session-{number % 7}" if number % 5 == 0 else None
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "User-Agent": agent}
     if session is not None:
         headers["x-litellm-session-id"] = session
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=60)
     before = time.time()
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    connection.request("POST", path, json.dumps(body), headers)
     response = connection.getresponse()
     content = response.read().decode()
     after = time.time()
@@ -143,7 +180,7 @@ def send(base: str, number: int) -> Sent:
         call_id = json.loads(content.partition("data: ")[2].partition("\n")[0])["id"]
     elif response.status == 200:
         call_id = json.loads(content)["id"]
-    return Sent(key, body, agent, session, call_id, response.status, (before, after))
+    return Sent(key, path, body, agent, session, call_id, response.status, (before, after))
 
 
 def await_rows(home: Path, url: str, count: int) -> None:
@@ -218,6 +255,7 @@ def test_every_request_is_there_once_in_both_ways(
 
 def test_rows_say_what_was_sent(gateway: Gateway, lakes: dict[str, dict[str, dict[str, Any]]]) -> None:
     assert {each.status for each in gateway.sent} == {200, 401, 429, 500}
+    assert {each.path for each in gateway.sent if each.status == 200} == {CHAT, MESSAGES, RESPONSES}
     for each in gateway.sent:
         owner = KEYS.get(each.key, {})
         for name, rows in lakes.items():
@@ -237,7 +275,7 @@ def test_rows_say_what_was_sent(gateway: Gateway, lakes: dict[str, dict[str, dic
             assert row["model"] == each.body["model"]
             assert row["session_id"] == each.session
             if each.status == 200:
-                usage = usage_of(each.body["messages"], each.answer or "")
+                usage = usage_of(each.messages, each.answer or "")
                 assert row["input_tokens"] == usage["prompt_tokens"]
                 assert row["output_tokens"] == usage["completion_tokens"]
                 assert row["cached_input_tokens"] == usage["prompt_tokens_details"]["cached_tokens"]
@@ -245,7 +283,7 @@ def test_rows_say_what_was_sent(gateway: Gateway, lakes: dict[str, dict[str, dic
             if each.status == 200 or name == "database":
                 # Of a failed request LiteLLM's payload holds no parameters; the database holds the request's body.
                 assert (row["max_tokens"], row["temperature"]) == (
-                    each.body.get("max_tokens"),
+                    each.max_tokens,
                     each.body.get("temperature"),
                 )
                 assert row["tools"] == (1 if "tools" in each.body else None)
@@ -261,10 +299,8 @@ def test_sketches_are_those_of_the_texts_that_were_sent(
             "time": 0,
             "account_id": "a",
             "request_id": each.id,
-            "prompt": each.body["messages"][-1]["content"],
-            "system_prompt": next(
-                (m["content"] for m in each.body["messages"] if m["role"] == "system"), None
-            ),
+            "prompt": each.question,
+            "system_prompt": each.system,
             "completion": each.answer,
         }
         for each in known

@@ -1,4 +1,4 @@
-"""A small model server that speaks OpenAI's chat completions over HTTP, for gateways under test.
+"""A small model server that speaks OpenAI's chat completions and responses over HTTP, for gateways under test.
 
 What it answers follows from the request alone: the model ``slow-down`` is refused with 429 and ``broken`` with 500;
 a request that offers tools is answered with a call of the first; anything else with the words of the last message
@@ -18,14 +18,19 @@ from typing import Any
 REFUSALS = {"slow-down": (429, "rate_limit_exceeded"), "broken": (500, "server_error")}
 
 
-def answer_to(messages: Sequence[Mapping[str, str]]) -> str:
-    """The text of the answer to a list of messages with plain contents."""
-    return " ".join(reversed(messages[-1]["content"].split()))
+def text_of(content: Any) -> str:
+    """The text of a message, which may be a list of parts."""
+    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content or ())
 
 
-def usage_of(messages: Sequence[Mapping[str, str]], answer: str) -> dict[str, Any]:
+def answer_to(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the answer to a list of messages."""
+    return " ".join(reversed(text_of(messages[-1]["content"]).split()))
+
+
+def usage_of(messages: Sequence[Mapping[str, Any]], answer: str) -> dict[str, Any]:
     """What the server bills: input and output tokens, a third of the input from its cache."""
-    words = sum(len(message["content"].split()) for message in messages)
+    words = sum(len(text_of(message["content"]).split()) for message in messages)
     return {
         "prompt_tokens": words,
         "completion_tokens": len(answer.split()),
@@ -43,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
         if body["model"] in REFUSALS:
             status, code = REFUSALS[body["model"]]
             self._send(status, {"error": {"message": f"this is a {status}", "type": code, "code": code}})
+            return
+        if self.path.endswith("/responses"):
+            self._send(200, self._response(body))
             return
         tools = body.get("tools")
         answer = "" if tools else answer_to(body["messages"])
@@ -63,6 +71,41 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             choice = {"index": 0, "message": message, "finish_reason": finish}
             self._send(200, {**whole, "object": "chat.completion", "choices": [choice]})
+
+    def _response(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """An answer of the responses API, which is never streamed here."""
+        given = body["input"]
+        messages = [{"content": body.get("instructions") or ""}]
+        messages += [{"content": given}] if isinstance(given, str) else given
+        answer = answer_to(messages)
+        usage = usage_of(messages, answer)
+        part = {"type": "output_text", "text": answer, "annotations": []}
+        number = next(self.numbers)
+        message = {
+            "type": "message",
+            "id": f"msg_{number}",
+            "role": "assistant",
+            "status": "completed",
+            "content": [part],
+        }
+        return {
+            "id": f"resp_{number:06d}",
+            "object": "response",
+            "created_at": 1_760_000_000,
+            "status": "completed",
+            "model": body["model"],
+            "output": [message],
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "usage": {
+                "input_tokens": usage["prompt_tokens"],
+                "output_tokens": usage["completion_tokens"],
+                "total_tokens": usage["total_tokens"],
+                "input_tokens_details": usage["prompt_tokens_details"],
+                "output_tokens_details": {"reasoning_tokens": 0},
+            },
+        }
 
     def _stream(self, whole: dict[str, Any], message: dict[str, Any], finish: str) -> None:
         usage = whole.pop("usage")

@@ -206,3 +206,15 @@ def test_fixtures_are_read_as_what_they_are_called(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 3, result.output  # the fixtures hold rows without an account
     assert {taken.kind for taken in open_lake(out / "lake").sources} == set(FILES)
+
+
+def test_what_litellm_keeps_of_the_messages_and_responses_apis(tmp_path: Path) -> None:
+    """There the instructions and the cap stand among the parameters, and not in the messages."""
+    record = records("litellm_jsonl")[0]
+    asked = {"messages": [{"role": "user", "content": "the question"}]}
+    for parameters in (
+        {"instructions": "Be brief.", "max_output_tokens": 77},
+        {"system": [{"type": "text", "text": "Be brief."}], "max_tokens": 77},
+    ):
+        (row,) = rows("litellm_jsonl", [{**record, **asked, "model_parameters": parameters}], tmp_path)
+        assert (row["system_prompt"], row["max_tokens"], row["prompt"]) == ("Be brief.", 77, "the question")

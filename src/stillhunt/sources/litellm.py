@@ -27,6 +27,7 @@ from stillhunt.sources.messages import (
     answer,
     answer_finish,
     asks_for_reasoning,
+    instructions,
     newest_user_turn,
     signature_digest,
     system_text,
@@ -119,6 +120,7 @@ FIELDS = (
     ),
     Field("max_tokens", at("model_parameters.max_tokens"), capped_or_none),
     Field("max_tokens", at("model_parameters.max_completion_tokens"), capped_or_none),
+    Field("max_tokens", at("model_parameters.max_output_tokens"), capped_or_none),
     Field("temperature", at("model_parameters.temperature"), real_or_none),
     Field("stream", at("stream", "model_parameters.stream"), flag_or_none),
     Field("reasoning", at("model_parameters"), asks_for_reasoning),
@@ -130,6 +132,7 @@ FIELDS = (
     Field("user_agent", at("metadata.user_agent", "user_agent"), identifier_or_none),
     Field("reasoning_signature", at("messages"), signature_digest),
     Field("system_prompt", at("messages"), system_text),
+    Field("system_prompt", at("model_parameters.instructions", "model_parameters.system"), instructions),
     Field("prompt", at("messages"), newest_user_turn),
     Field("completion", at("response"), answer),
 )
