@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from stillhunt.errors import InputError, SettingError
@@ -85,3 +88,22 @@ def test_a_database_is_read_as_one_kind_only(tmp_path: Path) -> None:
         open_source(url, None, SourceSettings(mapping=tmp_path / "mapping.toml"))
     with pytest.raises(InputError, match=r"litellm_postgres is read from a URL, not from a file"):
         open_source(str(tmp_path / "log.jsonl"), "litellm_postgres")
+
+
+PASSWORDS = st.text(st.sampled_from("/@:?#[]%&=+ \\'\"pw7ö"), min_size=5, max_size=14)
+
+
+@given(PASSWORDS)
+def test_any_password_that_is_encoded_is_understood(password: str) -> None:
+    database = parse_database_url(f"postgresql://me:{quote(password, safe='')}@db.example:5433/litellm")
+    assert conninfo_to_dict(database.conninfo)["password"] == password
+    assert database.location == "postgresql://db.example:5433/litellm"
+
+
+@given(PASSWORDS)
+def test_a_password_that_is_not_encoded_is_never_shown(password: str) -> None:
+    try:
+        shown = parse_database_url(f"postgresql://me:{password}@db.example:5433/litellm").location
+    except InputError as error:
+        shown = str(error)
+    assert password not in shown
