@@ -247,6 +247,17 @@ def test_rows_without_texts_of_other_owners_and_failures(url: str) -> None:
     )
 
 
+def test_the_note_where_litellm_cut_a_text_is_no_part_of_it(url: str) -> None:
+    """As 1.106.2 writes it, brackets and all."""
+    note = "... (litellm_truncated skipped 1200 chars. Why it is so (OTEL, etc.). How to change it.) ..."
+    messages = [{"role": "system", "content": f"a{note}b"}, {"role": "user", "content": f"c{note}d (e) ..."}]
+    choices = [{"finish_reason": "stop", "message": {"role": "assistant", "content": f"f{note}g{note}h"}}]
+    insert(url, "cut", proxy_server_request={"messages": messages}, response={"choices": choices})
+    (row,) = rows(read(url))
+    texts = (row["system_prompt"], row["prompt"], row["completion"])
+    assert texts == ("a\nb", "c\nd (e) ...", "f\ng\nh")
+
+
 def test_a_row_that_cannot_be_used_is_named_by_its_place(url: str) -> None:
     insert(url, "nobody", user="")
     insert(url, "somebody")

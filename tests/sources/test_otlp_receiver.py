@@ -211,7 +211,7 @@ def test_what_is_rejected_is_said_to_the_sender_and_kept(running: Running) -> No
         ("/v1/traces", b"\xff\xff", {"Content_Type": "application/x-protobuf"}, 400, "ExportTraceServiceRequest"),
         ("/v1/logs", b"\xff\xff", {"Content_Type": "application/x-protobuf"}, 400, "ExportLogsServiceRequest"),
         ("/v1/traces", b"no gzip", {"Content_Encoding": "gzip"}, 400, "expected a body in gzip"),
-        ("/v1/traces", gzip.compress(b"{}" * 99, mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "whole body in gzip"),
+        ("/v1/traces", gzip.compress(b"{}" * 99, mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "whole body"),
         ("/v1/traces", b"", {"Content_Length": "x"}, 400, "expected a number in Content-Length"),
     ],
 )  # fmt: skip

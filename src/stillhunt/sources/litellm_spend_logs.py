@@ -2,13 +2,16 @@
 
 Columns as in ``schema.prisma`` of LiteLLM 1.106; those that older versions lack are read where they are there. The
 texts and the parameters of a request stand in ``proxy_server_request`` and ``response``, which LiteLLM only fills
-with ``store_prompts_in_spend_logs``; it cuts every text in them to ``MAX_STRING_LENGTH_PROMPT_IN_DB`` characters.
+with ``store_prompts_in_spend_logs``; of every text in them it keeps the first and last
+``MAX_STRING_LENGTH_PROMPT_IN_DB`` characters, and a note between them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from stillhunt.sources.convert import (
     capped_or_none,
@@ -30,7 +33,7 @@ from stillhunt.sources.messages import (
     system_text,
     tool_count,
 )
-from stillhunt.sources.records import AddressPaths, Field, Record, RecordMapping, at
+from stillhunt.sources.records import AddressPaths, Convert, Field, Record, RecordMapping, at
 
 TABLE = "LiteLLM_SpendLogs"
 REQUIRED = ("request_id", "startTime")
@@ -42,6 +45,19 @@ _KEPT = ("status", "error_information", "usage_object", "user_agent", "requester
 """What is read of ``metadata``, which is mostly prices."""
 _BODY = ("session_id", "headers")
 """What is read of the metadata in the request's body."""
+
+_CUT = re.compile(r"\.\.\. \(litellm_truncated skipped \d+ chars\..*?\) \.\.\.", re.DOTALL)
+
+
+def without_marks(convert: Convert) -> Convert:
+    """The same text without what LiteLLM writes where it cut the middle out, which would be alike in all of them."""
+
+    def converted(value: Any) -> str | None:
+        text = convert(value)
+        return None if text is None else _CUT.sub("\n", text)
+
+    return converted
+
 
 FIELDS = (
     Field("time", at("startTime"), timestamp),
@@ -80,9 +96,9 @@ FIELDS = (
     Field("latency_ms", at("request_duration_ms", "@duration_ms"), milliseconds),
     Field("user_agent", at("metadata.user_agent"), identifier_or_none),
     Field("reasoning_signature", at("proxy_server_request"), signature_digest),
-    Field("system_prompt", at("proxy_server_request"), system_text),
-    Field("prompt", at("proxy_server_request", "messages"), newest_user_turn),
-    Field("completion", at("response"), answer),
+    Field("system_prompt", at("proxy_server_request"), without_marks(system_text)),
+    Field("prompt", at("proxy_server_request", "messages"), without_marks(newest_user_turn)),
+    Field("completion", at("response"), without_marks(answer)),
 )
 
 
