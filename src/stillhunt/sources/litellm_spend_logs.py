@@ -2,8 +2,8 @@
 
 Columns as in ``schema.prisma`` of LiteLLM 1.106; those that older versions lack are read where they are there. The
 texts and the parameters of a request stand in ``proxy_server_request`` and ``response``, which LiteLLM only fills
-with ``store_prompts_in_spend_logs``; of every text in them it keeps the first and last
-``MAX_STRING_LENGTH_PROMPT_IN_DB`` characters, and a note between them.
+with ``store_prompts_in_spend_logs``; of every longer text in them it keeps the beginning and the end,
+``MAX_STRING_LENGTH_PROMPT_IN_DB`` characters in all, and a note between them.
 """
 
 from __future__ import annotations
