@@ -15,11 +15,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from bench.independent import independent, open_population
+from bench.result import Row, show, write
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from bench.independent import independent, open_population
-from bench.result import Row, show, write
 from stillhunt.campaigns.evidence import weigh
 from stillhunt.campaigns.groups import group_evidence
 from stillhunt.campaigns.pipeline import ScanSettings, collect, find_campaigns
@@ -136,21 +136,42 @@ def rows(p: Mapping[tuple[str, int], NDArray[np.float64]], found: Sequence[int],
             hits = int((together <= level).sum())
             table.append(
                 Row(
-                    signal, f"share of p ≤ {level:g}", hits / len(together), "share", f"{level:g}", len(together),
+                    signal,
+                    f"share of p ≤ {level:g}",
+                    hits / len(together),
+                    "share",
+                    f"{level:g}",
+                    len(together),
                     *interval(hits, len(together)),
                 )
-            )  # fmt: skip
+            )
         worst = next(each for each in too_small({(signal, size): values for size, values in sizes.items()}))
         corrected = min(1.0, worst[0] * len(p) / len(sizes))
-        table.append(Row(signal, "least corrected p of the uniformity tests", corrected, "probability", "0.01", len(sizes)))
+        table.append(
+            Row(
+                signal,
+                "least corrected p of the uniformity tests",
+                corrected,
+                "probability",
+                "0.01",
+                len(sizes),
+            )
+        )
     hits = sum(count > 0 for count in found)
     table.append(
         Row(
-            f"{accounts} independent accounts", "logs with any campaign", hits / len(found), "share", f"{NOMINAL:g}",
-            len(found), *interval(hits, len(found)),
+            f"{accounts} independent accounts",
+            "logs with any campaign",
+            hits / len(found),
+            "share",
+            f"{NOMINAL:g}",
+            len(found),
+            *interval(hits, len(found)),
         )
-    )  # fmt: skip
-    table.append(Row(f"{accounts} independent accounts", "campaigns", float(sum(found)), "count", None, len(found)))
+    )
+    table.append(
+        Row(f"{accounts} independent accounts", "campaigns", float(sum(found)), "count", None, len(found))
+    )
     return table
 
 

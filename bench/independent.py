@@ -26,7 +26,9 @@ _START_US = 1_776_643_200_000_000
 _COUNTRIES = np.array(["US", "IN", "DE", "BR", "JP", "GB", "FR", "ID", "NG", "SG"])
 _CAPS = np.array([256, 512, 1024, 2048, 4096, 8192])
 _HEATS = np.array([0.0, 0.2, 0.7, 1.0], dtype=np.float32)
-_CAPABILITIES = np.array(["conversation", "writing", "knowledge", "software_engineering", "mathematics", "other"])
+_CAPABILITIES = np.array(
+    ["conversation", "writing", "knowledge", "software_engineering", "mathematics", "other"]
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def independent(seed: int, accounts: int) -> Population:
         "user_agent": _named("agent", stack),
         "tls_fingerprint": _named("ja4", stack % 17),
         "device_id": _named("d", device),
-        "reasoning_signature": pa.array(_named("sig", _places(rng, accounts, who, 400)), mask=rng.random(n) > 0.3),
+        "reasoning_signature": pa.array(
+            _named("sig", _places(rng, accounts, who, 400)), mask=rng.random(n) > 0.3
+        ),
         "prompt_sketch": _codes(template, text),
         "prompt_chars": 100 + text,
         "system_sketch": _codes(rules),
@@ -146,7 +150,9 @@ def _own(
     return taken[who, (rng.random(len(who)) * has[who]).astype(np.int64)]
 
 
-def _places(rng: np.random.Generator, accounts: int, who: NDArray[np.int64], shared: int) -> NDArray[np.int64]:
+def _places(
+    rng: np.random.Generator, accounts: int, who: NDArray[np.int64], shared: int
+) -> NDArray[np.int64]:
     """A value per row: mostly the account's own, else one of ``shared`` by popularity."""
     several = _own(rng, accounts, who, shared, 0.9, 3)
     out = rng.random(accounts) < 0.4

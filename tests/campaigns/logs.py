@@ -57,12 +57,18 @@ def table(rows: Rows, schema: pa.Schema) -> pa.Table:
         schema.field(name)
     return pa.table(
         [
-            pa.array(columns[field.name], type=field.type, from_pandas=True)
-            if field.name in columns
-            else pa.nulls(size, field.type)
+            _column(columns[field.name], field.type) if field.name in columns else pa.nulls(size, field.type)
             for field in schema
         ],
         schema=schema,
+    )
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return (
+        values.cast(kind)
+        if isinstance(values, pa.ChunkedArray)
+        else pa.array(values, type=kind, from_pandas=True)
     )
 
 
@@ -79,7 +85,9 @@ def seen(log: Log) -> Coverage:
 
 def ids(log: Log) -> list[str]:
     """Account ids by account number."""
-    return log.engine.table("SELECT account_id FROM account_numbers ORDER BY account")["account_id"].to_pylist()
+    return log.engine.table("SELECT account_id FROM account_numbers ORDER BY account")[
+        "account_id"
+    ].to_pylist()
 
 
 def numbers(log: Log, *account_ids: str) -> np.ndarray:
@@ -108,7 +116,9 @@ def signal_of(function: Callable[[Log], Artefacts]) -> Signal:
     return found
 
 
-def link_table(account: Sequence[int], artefact: Sequence[int], popularity: Sequence[int] | None = None) -> pa.Table:
+def link_table(
+    account: Sequence[int], artefact: Sequence[int], popularity: Sequence[int] | None = None
+) -> pa.Table:
     """Schema LINKS, one exchange behind each. popularity: per link; default: counted."""
     _, part, count = np.unique(np.asarray(artefact), return_inverse=True, return_counts=True)
     return pa.table(

@@ -21,7 +21,9 @@ def graph_of(accounts: int, ties: dict[tuple[int, int], float]) -> Graph:
     rows, columns = np.array(sorted(both)).reshape(-1, 2).T
     indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=accounts))))
     weight = np.array([both[pair] for pair in sorted(both)], dtype=np.float32)
-    return Graph(indptr.astype(np.int64), columns.astype(np.int32), weight, np.ones(len(rows), dtype=np.int64))
+    return Graph(
+        indptr.astype(np.int64), columns.astype(np.int32), weight, np.ones(len(rows), dtype=np.int64)
+    )
 
 
 def components(accounts: int, ties: dict[tuple[int, int], float]) -> set[tuple[int, ...]]:
@@ -91,7 +93,9 @@ def test_ties_below_the_strength_do_not_count() -> None:
 
 
 def test_a_weak_bridge_does_not_join_two_cliques() -> None:
-    ties = {(i, j): 3.0 for part in (range(6), range(6, 12)) for i in part for j in part if i < j} | {(0, 6): 1.0}
+    ties = {(i, j): 3.0 for part in (range(6), range(6, 12)) for i in part for j in part if i < j} | {
+        (0, 6): 1.0
+    }
     assert found(graph_of(12, ties), 0.01) == {tuple(range(6)), tuple(range(6, 12))}
 
 
@@ -126,7 +130,9 @@ def test_artefacts_propose_their_accounts_under_their_family() -> None:
 def test_two_artefacts_of_one_family_with_the_same_accounts_propose_them_once() -> None:
     evidence = make_evidence(40, {shares_address: [[0, 1, 2]], shares_device: [[0, 1, 2]]})
     proposed = candidates(evidence)
-    assert [(g.tolist(), s) for g, s in zip(proposed.groups, proposed.seed, strict=True) if s >= 0] == [([0, 1, 2], 0)]
+    assert [(g.tolist(), s) for g, s in zip(proposed.groups, proposed.seed, strict=True) if s >= 0] == [
+        ([0, 1, 2], 0)
+    ]
 
 
 def test_nothing_shared_proposes_nothing() -> None:

@@ -89,7 +89,9 @@ def test_what_is_rare_in_the_world_may_be_common_at_home() -> None:
 
 def test_popularity_may_exceed_the_links() -> None:
     signal = signal_of(shares_payment)
-    evidence = weigh([(signal, Artefacts(link_table([0, 1], [5, 5], [40, 40]), ""))], np.zeros(3, dtype=np.int64))
+    evidence = weigh(
+        [(signal, Artefacts(link_table([0, 1], [5, 5], [40, 40]), ""))], np.zeros(3, dtype=np.int64)
+    )
     assert evidence.popularity.tolist() == [40]
     assert np.diff(evidence.members_ptr).tolist() == [2]
 

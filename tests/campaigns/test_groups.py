@@ -48,7 +48,9 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
     nats = []
     for f in range(len(evidence.families)):
         links = {i: {a: r for a, r in mine[i].items() if evidence.family[a] == f} for i in group}
-        family_links = sum(int(d) for d, g in zip(evidence.popularity, evidence.family, strict=True) if g == f)
+        family_links = sum(
+            int(d) for d, g in zip(evidence.popularity, evidence.family, strict=True) if g == f
+        )
         single = 0.0
         for a in {a for row in links.values() for a in row}:
             carriers = [i for i in group if a in links[i]]
@@ -77,7 +79,9 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
 def test_the_statistics_are_what_brute_force_says(seed: int) -> None:
     evidence = random_evidence(seed)
     generator = np.random.default_rng(100 + seed)
-    groups = [np.sort(generator.choice(120, size, replace=False)).astype(np.int32) for size in (3, 4, 6, 9, 20, 70)]
+    groups = [
+        np.sort(generator.choice(120, size, replace=False)).astype(np.int32) for size in (3, 4, 6, 9, 20, 70)
+    ]
     sizes = np.diff(evidence.members_ptr)
     groups += [
         evidence.member[evidence.members_ptr[a] : evidence.members_ptr[a + 1]]
@@ -96,7 +100,9 @@ def test_one_artefact_of_many_members_speaks() -> None:
     evidence = make_evidence(400, {shares_payment: [list(range(12)), *crowd]})
     nats = group_evidence(evidence, quiet(400), [np.arange(12, dtype=np.int32)])[0, 0]
     mean = 12 * 12 / 212
-    assert nats == pytest.approx(12 * math.log(12 / mean) - 12 + mean - math.log(212 / 12) - math.log(2), rel=0.05)
+    assert nats == pytest.approx(
+        12 * math.log(12 / mean) - 12 + mean - math.log(212 / 12) - math.log(2), rel=0.05
+    )
 
 
 def test_many_pairs_speak_though_no_artefact_is_common() -> None:
@@ -118,7 +124,9 @@ def test_an_artefact_of_one_member_says_nothing_in_the_smallest_group() -> None:
 def test_some_households_do_not_speak_for_a_crowd() -> None:
     """Families that tie less than COVERS of the members are silent, however surely they tie those."""
     households = [[10 * i, 10 * i + 1] for i in range(30)]
-    evidence = make_evidence(3000, {shares_payment: [*households, *([i, i + 1] for i in range(1000, 3000, 2))]})
+    evidence = make_evidence(
+        3000, {shares_payment: [*households, *([i, i + 1] for i in range(1000, 3000, 2))]}
+    )
     crowd = np.arange(300, dtype=np.int32)
     families = np.array(sorted(i for pair in households for i in pair), dtype=np.int32)
     nats = group_evidence(evidence, quiet(3000), [crowd, families])[:, 0]
@@ -143,7 +151,9 @@ def test_timing_is_the_last_column() -> None:
     even, free = np.full((20, 12), 4), generator.poisson(4.0, (20, 12))
     sessions = make_sessions(np.vstack((even, free)))
     evidence = make_evidence(40, {shares_address: [[0, 1]]})
-    nats = group_evidence(evidence, sessions, [np.arange(20, dtype=np.int32), np.arange(20, 40, dtype=np.int32)])
+    nats = group_evidence(
+        evidence, sessions, [np.arange(20, dtype=np.int32), np.arange(20, 40, dtype=np.int32)]
+    )
     assert nats[0, -1] > 30
     assert nats[1, -1] < 5
 

@@ -129,7 +129,8 @@ def test_null_runs_and_threads_do_not_change_what_is_found(sessions: Sessions) -
     evidence = make_evidence(ACCOUNTS, plant(background(8), group, FUNCTIONS[:3]))
     nulls = NullLogs(evidence, sessions, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     one, four = (
-        judge(evidence, sessions, candidates(evidence), nulls, Asked(0.05, 10, threads=threads)) for threads in (1, 4)
+        judge(evidence, sessions, candidates(evidence), nulls, Asked(0.05, 10, threads=threads))
+        for threads in (1, 4)
     )
     assert [(g.accounts.tolist(), g.p, g.q, g.score) for g in one.groups] == [
         (g.accounts.tolist(), g.p, g.q, g.score) for g in four.groups

@@ -24,7 +24,9 @@ def random_evidence(seed: int, accounts: int, artefacts: int, hub: int = 0) -> E
     sharing = {}
     for function in FUNCTIONS:
         sizes = np.minimum(generator.zipf(1.7, artefacts) + 1, accounts // 3)
-        sharing[function] = [sorted(generator.choice(accounts, size, replace=False).tolist()) for size in sizes]
+        sharing[function] = [
+            sorted(generator.choice(accounts, size, replace=False).tolist()) for size in sizes
+        ]
         if hub:
             sharing[function].append(sorted(generator.choice(accounts, hub, replace=False).tolist()))
     return make_evidence(accounts, sharing, generator.integers(0, 3, accounts).tolist())

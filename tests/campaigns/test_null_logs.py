@@ -74,7 +74,8 @@ def test_who_lacks_a_field_stays_without_it() -> None:
         evidence, _ = nulls.draw(run)
         for f in range(len(evidence.families)):
             before, after = (
-                {int(i) for i in e.link_accounts()[e.family[e.artefact] == f]} for e in (nulls.evidence, evidence)
+                {int(i) for i in e.link_accounts()[e.family[e.artefact] == f]}
+                for e in (nulls.evidence, evidence)
             )
             assert before == after
 
@@ -87,12 +88,14 @@ def test_families_move_apart_from_one_another() -> None:
 
     def agreeing(e: Evidence) -> int:
         networks, cards = (
-            {i: a for i, a in zip(e.link_accounts().tolist(), e.artefact.tolist(), strict=True) if e.family[a] == f}
+            {
+                i: a
+                for i, a in zip(e.link_accounts().tolist(), e.artefact.tolist(), strict=True)
+                if e.family[a] == f
+            }
             for f in range(2)
         )
-        return sum(
-            networks[i] == networks[j] and cards[i] == cards[j] for i in range(120) for j in range(i)
-        )
+        return sum(networks[i] == networks[j] and cards[i] == cards[j] for i in range(120) for j in range(i))
 
     assert agreeing(evidence) == 20 * 15
     assert np.mean([agreeing(nulls.draw(run)[0]) for run in range(10)]) < 30
@@ -101,7 +104,9 @@ def test_families_move_apart_from_one_another() -> None:
 def test_sessions_move_whole_accounts() -> None:
     nulls = made()
     _, sessions = nulls.draw(1)
-    rows = zip(sessions.starts.tolist(), sessions.alive_from.tolist(), sessions.alive_to.tolist(), strict=True)
+    rows = zip(
+        sessions.starts.tolist(), sessions.alive_from.tolist(), sessions.alive_to.tolist(), strict=True
+    )
     before = zip(
         nulls.sessions.starts.tolist(),
         nulls.sessions.alive_from.tolist(),

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from bench.calibration import NOMINAL, SIZES, campaigns_found, p_values, pooled, too_small
 from logs import make_sessions
 from scipy.stats import binom
 
-from bench.calibration import NOMINAL, SIZES, campaigns_found, p_values, pooled, too_small
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.turns import takes_turns
 
@@ -47,7 +47,10 @@ def test_every_signal_was_asked_about_every_size(p: dict[tuple[str, int], np.nda
 def test_the_nulls_are_not_met_by_silence(p: dict[tuple[str, int], np.ndarray]) -> None:
     """Signals do find shared artefacts among independent accounts, some of them in random groups."""
     speaking = {signal for (signal, _), values in p.items() if (values < 1).any()}
-    assert speaking >= {signal.name for signal in SIGNALS_V1} - {"hands_off_after_refusal", "replaces_banned_account"}
+    assert speaking >= {signal.name for signal in SIGNALS_V1} - {
+        "hands_off_after_refusal",
+        "replaces_banned_account",
+    }
 
 
 def test_a_wrong_null_would_be_seen(p: dict[tuple[str, int], np.ndarray]) -> None:

@@ -177,7 +177,9 @@ def test_a_reasoning_signature_ties_the_accounts_that_carry_it(engine: DuckDB) -
         sent("c", reasoning_signature="0123456789abxxxx"),
     ]
     log = make_log(engine, rows)
-    assert links(log, replays_reasoning_signature(log)) == {"reasoning signature 0123456789ab": {"a": 1, "b": 1}}
+    assert links(log, replays_reasoning_signature(log)) == {
+        "reasoning signature 0123456789ab": {"a": 1, "b": 1}
+    }
 
 
 def handed(account: str, minutes: float, text: str, **facts: Any) -> Row:
@@ -214,7 +216,12 @@ def test_what_is_no_hand_off(engine: DuckDB, rows: list[Row]) -> None:
 
 
 def test_a_hand_off_weighs_by_how_many_accounts_send_the_prompt(engine: DuckDB) -> None:
-    rows = [handed("a", 0, "1", status=429), handed("b", 1, "1"), handed("c", 500, "1"), handed("d", 900, "1")]
+    rows = [
+        handed("a", 0, "1", status=429),
+        handed("b", 1, "1"),
+        handed("c", 500, "1"),
+        handed("d", 900, "1"),
+    ]
     found = hands_off_after_refusal(make_log(engine, rows)).links
     assert sorted(found["n"].to_pylist()) == [1, 1]
     assert set(found["accounts"].to_pylist()) == {4}
@@ -266,9 +273,13 @@ def test_a_log_with_times_alone_feeds_what_needs_no_more(engine: DuckDB) -> None
 
 
 def test_a_missing_column_switches_off_its_signals_and_no_others(engine: DuckDB) -> None:
-    facts = {name: value for each, row in FIELDS.items() if each not in OF_PEOPLE for name, value in row.items()}
+    facts = {
+        name: value for each, row in FIELDS.items() if each not in OF_PEOPLE for name, value in row.items()
+    }
     facts |= {"status": 200, "finish_reason": "stop"}
-    people = {name: value for each in OF_PEOPLE for name, value in FIELDS[each].items()} | {"closed_at": at(9)}
+    people = {name: value for each in OF_PEOPLE for name, value in FIELDS[each].items()} | {
+        "closed_at": at(9)
+    }
     every = {signal.name for signal in SIGNALS_V1}
 
     def active(without: set[str]) -> set[str]:
@@ -280,7 +291,9 @@ def test_a_missing_column_switches_off_its_signals_and_no_others(engine: DuckDB)
     assert active(set()) == every
     for signal in SIGNALS_V1:
         need = SIGNAL_NEEDS[signal.name]
-        for columns in [{name} for name in (*need.requests, *need.accounts)] + [set(group) for group in need.any_of]:
+        for columns in [{name} for name in (*need.requests, *need.accounts)] + [
+            set(group) for group in need.any_of
+        ]:
             if columns == {"time"}:
                 continue
             off = every - active(columns)

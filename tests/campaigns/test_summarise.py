@@ -80,7 +80,9 @@ def test_an_empty_log_is_refused(engine: DuckDB) -> None:
 
 
 def test_accounts_that_were_not_described_are_there_with_nulls(engine: DuckDB) -> None:
-    log = make_log(engine, BUSY, [{"account_id": "busy", "plan": "free"}, {"account_id": "elsewhere", "plan": "x"}])
+    log = make_log(
+        engine, BUSY, [{"account_id": "busy", "plan": "free"}, {"account_id": "elsewhere", "plan": "x"}]
+    )
     rows = log.engine.table("SELECT account_id, plan FROM accounts ORDER BY account_id").to_pylist()
     assert rows == [{"account_id": "busy", "plan": "free"}, {"account_id": "idle", "plan": None}]
     assert (log.accounts, log.rows) == (2, 5)
@@ -104,7 +106,10 @@ def test_strata_tell_new_accounts_and_busy_ones_apart(engine: DuckDB) -> None:
     requests = np.tile([1, 3, 9], 400)
     young = np.arange(1200) % 2 == 0
     _, stratum = many(engine, requests, young)
-    seen = {(int(r), bool(y)): set(stratum[(requests == r) & (young == y)].tolist()) for r, y in zip(requests, young)}
+    seen = {
+        (int(r), bool(y)): set(stratum[(requests == r) & (young == y)].tolist())
+        for r, y in zip(requests, young, strict=True)
+    }
     assert all(len(numbers) == 1 for numbers in seen.values())
     assert len(set.union(*seen.values())) == 6
 
