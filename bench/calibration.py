@@ -26,10 +26,13 @@ from stillhunt.campaigns.pipeline import ScanSettings, collect, find_campaigns
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.stages import Stages
 from stillhunt.campaigns.summarise import countries
-from stillhunt.campaigns.turns import Sessions, session_starts, takes_turns
+from stillhunt.campaigns.turns import Sessions, keeps_time, session_starts, takes_turns
 from stillhunt.engines.duckdb import DuckDB
 
-GROUP_TESTS: tuple[Callable[[Sessions, NDArray[np.int32]], tuple[float, float, int]], ...] = (takes_turns,)
+GROUP_TESTS: tuple[Callable[[Sessions, NDArray[np.int32]], tuple[float, float, int]], ...] = (
+    takes_turns,
+    keeps_time,
+)
 """Tests of groups that rest on no link."""
 SIZES: Mapping[int, float] = {3: 0.25, 4: 0.2, 5: 0.15, 8: 0.15, 20: 0.1, 50: 0.15}
 """Group sizes, and the share of a log's accounts that is cut into groups of each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from stillhunt.campaigns.signals.shares_system_prompt import shares_system_promp
 from stillhunt.campaigns.signals.signal import Signal, stated_null
 from stillhunt.campaigns.signals.signs_up_together import signs_up_together
 from stillhunt.campaigns.signals.starts_together import starts_together
-from stillhunt.campaigns.turns import takes_turns
+from stillhunt.campaigns.turns import keeps_time, takes_turns
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.schema.campaigns import CHANNELS
 from stillhunt.schema.coverage import SIGNAL_NEEDS
@@ -321,10 +322,11 @@ def test_a_docstring_is_fit_for_an_accused_customer(signal: Signal) -> None:
     assert signal.null.endswith(".")
 
 
-def test_turn_taking_states_its_null_too() -> None:
-    assert "independently" in stated_null(takes_turns)
-    assert "Misleads" in (takes_turns.__doc__ or "")
-    assert "Source:" in (takes_turns.__doc__ or "")
+@pytest.mark.parametrize("test", [takes_turns, keeps_time])
+def test_group_tests_state_their_nulls_too(test: Callable[..., object]) -> None:
+    assert "independently" in stated_null(test)
+    for part in ("Returns ", "Misleads ", "Source: "):
+        assert part in (inspect.getdoc(test) or "")
 
 
 def test_a_function_without_a_null_is_no_signal() -> None:

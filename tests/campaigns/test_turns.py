@@ -7,7 +7,7 @@ import pytest
 from logs import at, ids, make_log, make_sessions
 from scipy.stats import chi2
 
-from stillhunt.campaigns.turns import dispersions, session_starts, takes_turns
+from stillhunt.campaigns.turns import Sessions, dispersions, keeps_time, session_starts, takes_turns
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.stats.dispersion import evenness_p
 
@@ -123,3 +123,58 @@ def test_accounts_in_use_for_two_days_say_nothing() -> None:
 def test_a_perfect_tie_of_few_small_counts_is_no_proof() -> None:
     _, p, _ = takes_turns(make_sessions(np.ones((3, 3), dtype=np.int32)), np.arange(3))
     assert p > 0.2
+
+
+def timed(engine: DuckDB, starts: list[tuple[int, float]]) -> tuple[Sessions, list[int]]:
+    """Sessions of accounts that start at these hours; and each account's number."""
+    rows = [
+        {"account_id": f"a{i}", "time": at(hours), "session_id": f"s{n}"}
+        for n, (i, hours) in enumerate(starts)
+    ]
+    log = make_log(engine, rows)
+    place = {name: number for number, name in enumerate(ids(log))}
+    return session_starts(log), [place[f"a{i}"] for i in range(len(place))]
+
+
+def test_a_dispatcher_that_keeps_time_is_seen(engine: DuckDB) -> None:
+    generator = np.random.default_rng(5)
+    dealt = [(int(generator.integers(0, 30)), 0.1 * k + generator.uniform(0, 0.02)) for k in range(600)]
+    sessions, place = timed(engine, dealt)
+    ratio, p, triples = keeps_time(sessions, np.array(place))
+    assert triples > 200
+    assert ratio < 0.2
+    assert p < 1e-20
+
+
+def test_independent_users_keep_no_time_however_their_day_goes(engine: DuckDB) -> None:
+    generator = np.random.default_rng(6)
+    hours = 24 * generator.integers(0, 9, 600) + generator.normal(14, 3, 600)
+    sessions, place = timed(engine, [(int(generator.zipf(1.5)) % 30, float(max(h, 0))) for h in hours])
+    ratio, p, triples = keeps_time(sessions, np.array(place))
+    assert triples > 50
+    assert 0.7 < ratio < 1.4
+    assert p > 0.1
+
+
+def test_keeping_time_is_measured_on_triples_of_different_accounts(engine: DuckDB) -> None:
+    """a b c at 0, 1, 4 hours: the middle lies a quarter of the way, so (2/4 - 1)² = 1/4; then c c d is no triple."""
+    sessions, place = timed(engine, [(0, 0), (1, 1), (2, 4), (2, 5), (3, 6), (0, 7), (1, 10)])
+    ratio, p, triples = keeps_time(sessions, np.array(place))
+    # c(4) c(5) d(6) is skipped; c(5) d(6) a(7): in the middle, 0; a(7) b(10) and no more.
+    assert triples == 2
+    assert ratio == pytest.approx((0.25 + 0.0) / 2 * 3)
+    assert 0 < p <= 1
+
+
+def test_a_group_in_a_null_log_keeps_the_times_it_was_given(engine: DuckDB) -> None:
+    generator = np.random.default_rng(7)
+    dealt = [(k % 10, 0.1 * k) for k in range(300)] + [(10 + int(generator.integers(0, 10)), h) for h in
+             generator.uniform(0, 30, 300)]  # fmt: skip
+    sessions, place = timed(engine, dealt)
+    came_from = np.arange(20, dtype=np.int32)
+    even, free = np.array(place[:10]), np.array(place[10:])
+    came_from[even], came_from[free] = free, even
+    swapped = sessions.given(came_from)
+    assert keeps_time(swapped, even) == keeps_time(sessions, free)
+    assert keeps_time(swapped, free) == keeps_time(sessions, even)
+    assert swapped.starts[free].tolist() == sessions.starts[even].tolist()
