@@ -67,10 +67,11 @@ def timing_evidence(
 
 
 def _penalties(evidence: Evidence) -> NDArray[np.float64]:
-    """Nats of Bonferroni's weighted correction, per artefact: minus the logarithm of its share of its family's links."""
+    """Nats of Bonferroni's weighted correction per artefact: minus the logarithm of its share of its family's links."""
     popularity = evidence.popularity.astype(np.float64)
     totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
-    return np.log(totals[evidence.family] / popularity)
+    nats: NDArray[np.float64] = np.log(totals[evidence.family] / popularity)
+    return nats
 
 
 @njit(cache=True, nogil=True)
