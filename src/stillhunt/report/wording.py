@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 KIND_LABELS = {
     "distillation": "Distillation",
@@ -124,6 +125,17 @@ def number(value: float) -> str:
     if abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else scientific(value)
+
+
+def told(fact: Any) -> str:
+    """A fact of a finding: a number, a text, or several by name or in a list."""
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{label(str(name))} {told(part)}" for name, part in fact.items())
+    if isinstance(fact, list | tuple):
+        return ", ".join(told(part) for part in fact)
+    if isinstance(fact, int | float) and not isinstance(fact, bool):
+        return number(fact)
+    return str(fact)
 
 
 def times(ratio: float) -> str:
