@@ -49,7 +49,7 @@ class _Rate(ProgressColumn):
             return Text("")
         for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if speed >= size:
-                return Text(f"{speed / size:.1f} {unit}{task.fields['unit']}/s", style="dim")
+                return Text(f"{speed / size:.1f} {unit} {task.fields['unit']}/s", style="dim")
         return Text(f"{speed:.0f} {task.fields['unit']}/s", style="dim")
 
 
@@ -102,7 +102,7 @@ class TerminalProgress:
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
-        self._bars.add_task(name, total=total, unit=f" {unit}")
+        self._bars.add_task(name, total=total, unit=unit)
 
     def advance(self, amount: int) -> None:
         for task in self._bars.task_ids:
