@@ -125,8 +125,12 @@ TABLES: Mapping[str, Callable[[], str]] = {"settings": settings, "signals": sign
 def differences(path: Path, runner: Runner) -> list[str]:
     """How a page differs from what the program says, as lines of a diff; what varies by nature is left out."""
     text = path.read_text(encoding="utf-8")
-    have, want = (_VARIES.sub("…", one).splitlines() for one in (text, runner.page(text)))
-    name = str(path.relative_to(runner.root))
+    return compared(text, runner.page(text), str(path.relative_to(runner.root)))
+
+
+def compared(text: str, wanted: str, name: str) -> list[str]:
+    """Lines of a diff between two texts of a page, but for what varies by nature."""
+    have, want = (_VARIES.sub("…", one).splitlines() for one in (text, wanted))
     return list(difflib.unified_diff(have, want, name, f"{name}, as the program says", lineterm="", n=1))
 
 
@@ -140,15 +144,17 @@ def main() -> int:
     given = parser.parse_args()
     runner, differ = Runner(), 0
     for path in [page.resolve() for page in given.pages] or pages():
-        found = differences(path, runner)
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
+        wanted = runner.page(text)
+        found = compared(text, wanted, name)
         if not found:
             continue
         differ += 1
         if given.check:
             print("\n".join(found))
         else:
-            path.write_text(runner.page(path.read_text(encoding="utf-8")), encoding="utf-8")
-            print(f"wrote {path.relative_to(ROOT)}")
+            path.write_text(wanted, encoding="utf-8")
+            print(f"wrote {name}")
     if given.check and differ:
         print(f"\n{differ} page(s) differ; run: make docs")
     return int(bool(given.check and differ))
