@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stillhunt.cli.scanning import Outcome
+from stillhunt.report.wording import share
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
 
 MOST_ROWS = 20
@@ -76,7 +77,7 @@ def _hostile(rows: Sequence[Row], last: str, told: Mapping[str, str]) -> Table:
     for row in rows:
         made.add_row(
             row["campaign_id"],
-            f"{row['kind_confidence']:.0%}",
+            share(row["kind_confidence"]),
             f"{row['accounts']:,}",
             f"{row['requests']:,}",
             f"{row['q_value']:.1e}",

@@ -37,7 +37,6 @@ from stillhunt.sources.lake import Lake, is_lake, open_lake
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
 
-
 _PASSING_KEY = hashlib.sha256(b"stillhunt: a lake that is thrown away").digest()
 """Needs no secrecy, as the sketches go with the lake; one key for all makes equal logs give equal results, wherever
 they lie."""
