@@ -86,7 +86,7 @@ def test_large_counts_are_read_at_a_glance(value: float, said: str) -> None:
         (0.07, "7.0%"),
         (0.46, "46%"),
         (0.9968, "99.6%"),
-        (0.99999, ">99%"),
+        (0.99999, ">99.9%"),
         (1.0, "100%"),
     ],
 )

@@ -108,7 +108,7 @@ def money(usd: float | None) -> str:
 def share(part: float) -> str:
     """A share in [0, 1] as a percentage; a small one keeps a digit, and 100% is said of a whole only."""
     if 0.995 <= part < 1:
-        return ">99%" if part > 0.999 else f"{math.floor(part * 1000) / 10:.1f}%"
+        return ">99.9%" if part > 0.999 else f"{math.floor(part * 1000) / 10:.1f}%"
     if 0 < part < 0.1:
         return f"{part * 100:.1f}%" if part >= 0.001 else "<0.1%"
     return f"{part * 100:.0f}%"
