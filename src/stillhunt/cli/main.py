@@ -86,7 +86,9 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):  # whoever read our output has gone
             return PIPE_CLOSED
-        raise
+        if not isinstance(stop.code, int):
+            raise
+        return stop.code  # the command has said what there was to say
     except OSError as error:
         if error.errno not in _DISK_TROUBLE:
             return _internal()
