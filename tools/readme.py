@@ -6,7 +6,8 @@
 
 Every fenced block of the kind ``console`` holds commands, each after ``$ ``, with their output below. The blocks of a
 page run one after another in a folder that is empty at its beginning. Times and sizes that differ from run to run are
-not compared. What stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` is made by the function NAME here.
+not compared. What stands between ``<!-- made: NAME -->`` and ``<!-- end -->`` is made by the function NAME here; a
+name that is not here is made and checked elsewhere.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Runner:
         """The page as it should be."""
         with tempfile.TemporaryDirectory(prefix="stillhunt-docs-") as folder:
             text = _BLOCK.sub(lambda block: f"```console\n{self._block(block[1], Path(folder))}```", text)
-        return _MADE.sub(lambda part: f"{part[1]}{TABLES[part[2]]()}{part[3]}", text)
+        return _MADE.sub(
+            lambda part: f"{part[1]}{TABLES[part[2]]()}{part[3]}" if part[2] in TABLES else part[0], text
+        )
 
     def _block(self, block: str, folder: Path) -> str:
         commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
