@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from stillhunt.cli.left_out import left_out_fields, show_left_out
 from stillhunt.cli.scanning import Input, Outcome, scan
 from stillhunt.cli.show import TerminalProgress, err, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
@@ -22,7 +23,7 @@ _HELP = """
 Finds accounts that act as one, says what they are after, and writes the evidence.
 
 Takes a lake that `stillhunt ingest` made, or logs as they are. Writes campaigns.parquet, members.parquet,
-findings.jsonl, run.json, evidence/ and report.html.
+findings.jsonl, run.json, evidence/ and report.html; rejected.jsonl where rows were left out.
 
 Examples:
 
@@ -67,7 +68,7 @@ def run(
             "this version runs its queries on DuckDB only", "--engine spark", "Leave it out."
         )
     given = {"fdr": fdr, "null_runs": null_runs, "seed": seed, "memory": memory}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     with TerminalProgress(quiet=as_json) as progress:
         outcome = scan(Input(logs, accounts, kind, mapping), to, settings, progress, overwrite=overwrite)
     if as_json:
@@ -101,7 +102,7 @@ def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
             {name: _plain(value) for name, value in row.items()}
             for row in outcome.campaigns.campaigns.to_pylist()
         ],
-        "rejected": 0 if outcome.ingested is None else outcome.ingested.rejected,
+        **left_out_fields(outcome.ingested),
         "stages": list(outcome.stages),
     }
 
@@ -109,9 +110,10 @@ def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
 def show(outcome: Outcome, to: Path) -> None:
     """The outcome for people."""
     if outcome.ingested is not None and outcome.ingested.partial:
-        err.print(
-            Text.assemble(("partial: ", "bold yellow"), f"{outcome.ingested.rejected:,} rows were left out")
-        )
+        show_left_out(outcome.ingested)
+        rejected = outcome.ingested.rejected
+        named = f"; they are named in {to / 'rejected.jsonl'}" if rejected else ""
+        err.print(Text.assemble(("partial: ", "bold yellow"), f"{rejected:,} rows were left out{named}"))
     off = sorted(outcome.coverage.missing)
     if off:
         err.print(Text.assemble(("could not see: ", "dim"), ", ".join(off)))
