@@ -7,9 +7,14 @@ its default.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from stillhunt.errors import SettingError
+
+_PREFIX = "STILLHUNT_"
 
 
 def _config_home() -> Path:
@@ -17,9 +22,28 @@ def _config_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """What every command may need."""
+    """What every command may need. Raises SettingError for a value that is out of range or of another type."""
 
-    model_config = SettingsConfigDict(env_prefix="STILLHUNT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = str(fault["loc"][0])
+            where = f"--{name.replace('_', '-')}" if name in given else f"{_PREFIX}{name.upper()}"
+            raise SettingError(
+                f"{fault['msg']}; got {fault['input']!r}",
+                where,
+                f"What it means: {Settings.model_fields[name].description}",
+            ) from error
+        except SettingsError as error:
+            raise SettingError(
+                f"a setting cannot be parsed ({error})",
+                f"{_PREFIX}... in the environment",
+                'Write lists as JSON, such as ["192.0.2.0/24"].',
+            ) from error
 
     memory: str = Field(
         "4GB", description="Memory that queries may take before they spill to disk (bytes, with unit)."
