@@ -57,9 +57,12 @@ class _UnfitError(ValueError):
 
 
 def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
-    """Makes a column of the type ``target``. ``name`` is the column's, for messages and for what only some
-    columns know: a negative count is taken as unknown, an empty text is null unless it is a text column."""
+    """Makes a column of the type ``target``; a text column that comes as a dictionary stays one. ``name`` is the
+    column's, for messages and for what only some columns know: a negative count is taken as unknown, an empty text is
+    null unless it is a text column."""
     if pa.types.is_dictionary(values.type):
+        if name in TEXT_COLUMNS and (kept := _dictionary(name, values, target)) is not None:
+            return Coerced(kept)
         values = values.dictionary_decode()
     if pa.types.is_null(values.type):
         return Coerced(pa.nulls(len(values), target))
@@ -72,6 +75,14 @@ def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
     if name in _COUNTS and converted.null_count < len(converted):
         converted = _unknown_if_negative(name, converted, notes)
     return Coerced(converted, (), notes)
+
+
+def _dictionary(name: str, values: pa.DictionaryArray, target: pa.DataType) -> pa.Array | None:
+    """The column with its few texts converted; None where one of them is null or does not convert."""
+    texts = coerce(name, values.dictionary, target)
+    if texts.faults or texts.values.null_count:
+        return None
+    return pa.DictionaryArray.from_arrays(values.indices, texts.values)
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -303,7 +314,10 @@ def _whole(value: Any, limit: int) -> int | None:
         try:
             value = int(text) if text else None
         except ValueError:
-            value = _number(text)
+            try:
+                value = _number(text)
+            except _UnfitError as error:
+                raise _UnfitError("a whole number") from error
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
