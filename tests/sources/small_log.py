@@ -57,7 +57,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     """The rows with the contract's types; columns that no row has are left out."""
     names = [name for name in REQUESTS.names if any(name in record for record in records)]
     return pa.table(
-        {name: pa.array([record.get(name) for record in records], REQUESTS.field(name).type) for name in names}
+        {
+            name: pa.array([record.get(name) for record in records], REQUESTS.field(name).type)
+            for name in names
+        }
     )
 
 
@@ -82,7 +85,10 @@ def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> Path:
         writer = csv.DictWriter(file, list(records[0]))
         writer.writeheader()
         writer.writerows(
-            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in record.items()}
+            {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in record.items()
+            }
             for record in records
         )
     return path

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from small_log import rejections, rows, stillhunt, table, write_jsonl, write_parquet
 
 from stillhunt.sources.lake import open_lake
@@ -244,7 +243,10 @@ def test_account_id_null_in_every_row(tmp_path: Path) -> None:
     log = write_jsonl(tmp_path / "log.jsonl", [{**record, "account_id": None} for record in rows()])
     ran = stillhunt("ingest", log, "--out", tmp_path / "lake", home=tmp_path)
     assert ran.status == UNUSABLE
-    assert "none of the 40 rows can be used; for 40 of them the reason is: account_id: expected a value" in ran.err
+    assert (
+        "none of the 40 rows can be used; for 40 of them the reason is: account_id: expected a value"
+        in ran.err
+    )
     assert f"where: {log}" in ran.err
     assert "to do: Check that the columns hold what the contract says" in ran.err
     assert nothing_is_left(tmp_path, "log.jsonl")
