@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from stillhunt.errors import InputError
 from stillhunt.schema.requests import TEXT_COLUMNS, TIMESTAMP
 from stillhunt.sources.byte_stream import unreadable
-from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered
+from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered, require_once
 
 BATCH_BYTES = 32 << 20
 """Uncompressed bytes that a batch is meant to hold, judged by the row group's mean."""
@@ -31,6 +31,7 @@ def read_parquet(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> 
     with open_parquet(path) as file:
         matched = wanted.match(file.schema_arrow.names)
         wanted.require(matched, str(path))
+        require_once(file.schema_arrow.names, str(path))
         repeated = _repeated(file, matched)
     with open_parquet(path, repeated) as file:
         check_types(file.schema_arrow, matched, wanted, str(path))
