@@ -163,3 +163,17 @@ def test_sketches_come_as_bytes_or_as_hexadecimal() -> None:
         "4 bytes in hexadecimal",
         "4 bytes",
     ]
+
+
+@given(st.lists(st.none() | st.text(max_size=6) | st.sampled_from([b"\xff", b"\xc3"]), max_size=8), st.data())
+def test_texts_of_a_slice_are_judged_by_their_own_bytes(
+    texts: list[str | bytes | None], data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(texts)))
+    raw = [text.encode() if isinstance(text, str) else text for text in texts]
+    column = pa.array(raw, pa.binary()).view(pa.string()).slice(start)
+    made = coerce("prompt", column, pa.string())
+    assert [fault.index for fault in made.faults] == [
+        place for place, text in enumerate(texts[start:]) if isinstance(text, bytes)
+    ]
+    assert made.values.to_pylist() == [None if isinstance(text, bytes) else text for text in texts[start:]]

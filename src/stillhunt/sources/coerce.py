@@ -23,6 +23,7 @@ EXCERPT_CHARS = 80
 
 NAIVE = "times without a zone were read as UTC"
 
+_EMPTY = pa.scalar("")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((1e11, 1_000_000, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1, "microseconds"))
 # (below this magnitude, microseconds per unit, unit); what is larger is nanoseconds. 1e11 s lies in the year 5138.
@@ -102,7 +103,7 @@ def _convert_column(name: str, values: pa.Array, target: pa.DataType, notes: dic
         values = values.cast(pa.string())  # refuses invalid UTF-8
         kind = values.type
     if pa.types.is_string(kind) and name not in TEXT_COLUMNS:
-        values = _null_where(values, pc.equal(values, ""))
+        values = _null_where(values, pc.equal(values, _EMPTY))
     if pa.types.is_floating(kind):
         values = _null_where(values, pc.is_nan(values))
     if target == TIMESTAMP:
@@ -127,7 +128,8 @@ def _null_where(values: pa.Array, mask: pa.Array) -> pa.Array:
 def _strings(name: str, values: pa.Array) -> pa.Array:
     kind = values.type
     if pa.types.is_string(kind):
-        values.validate(full=True)  # a Parquet file may hold anything under this type
+        if not _is_ascii(values):
+            values.validate(full=True)  # a Parquet file may hold anything under this type
         return values
     if name in TEXT_COLUMNS:
         raise pa.ArrowInvalid("not text")
@@ -140,6 +142,16 @@ def _strings(name: str, values: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return values.cast(pa.string())
     raise pa.ArrowInvalid("not text")
+
+
+def _is_ascii(values: pa.StringArray) -> bool:
+    """Whether no byte of the texts is above 127."""
+    _, offsets, data = values.buffers()
+    if len(values) == 0 or data is None:
+        return True
+    bounds = np.frombuffer(offsets, dtype=np.int32)
+    first, last = bounds[values.offset], bounds[values.offset + len(values)]
+    return bool(first == last or np.frombuffer(data, dtype=np.int8)[first:last].min() >= 0)
 
 
 def _times(values: pa.Array, notes: dict[str, int]) -> pa.Array:
