@@ -92,11 +92,12 @@ def _given(batch: pa.RecordBatch) -> NDArray[np.bool_]:
 
 def _role(name: str, batch: pa.RecordBatch, given: NDArray[np.bool_], words: KeyWords) -> _Role:
     column = ROLES[name]
-    if column in batch.schema.names and pa.types.is_dictionary(batch.column(column).type):
-        return _role_of_dictionary(name, batch.column(column), given, words)
     if column in batch.schema.names:
+        values = batch.column(column)
         try:
-            texts = texts_of(batch.column(column))
+            if pa.types.is_dictionary(values.type):
+                return _role_of_dictionary(name, values, given, words)
+            texts = texts_of(values)
         except InputError as error:
             raise InputError(error.problem, f"column {column}", error.remedy) from error
     else:
@@ -112,10 +113,12 @@ def _role(name: str, batch: pa.RecordBatch, given: NDArray[np.bool_], words: Key
 def _role_of_dictionary(
     name: str, column: pa.DictionaryArray, given: NDArray[np.bool_], words: KeyWords
 ) -> _Role:
-    """As for a plain column, with each text that any row refers to read once. Its values hold no null."""
+    """As for a plain column, with each text that any row refers to read once."""
     texts = texts_of(column.dictionary)
-    present = is_valid(column) & ~given
+    present = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_) & ~given
     values = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows = np.flatnonzero(present)
+    present[rows] = texts.valid[values[rows]]
     rows = np.flatnonzero(present)
     rows = rows[texts.offsets[values[rows] + 1] > texts.offsets[values[rows]]]
     used, place = np.unique(values[rows], return_inverse=True)
