@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stillhunt.cli.apart import apart
+from stillhunt.cli.left_out import left_out_fields, show_left_out
 from stillhunt.cli.receiving import listening, receive_until_stopped
 from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, PARTIAL
@@ -38,8 +39,6 @@ _HELP = helped(
     ),
     statuses="0 done; 2 nothing could be used; 3 some rows or files were left out, and the run says which.",
 )
-
-_LISTED = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -174,8 +173,7 @@ def _report_fields(lake: Path, report: IngestReport) -> dict[str, Any]:
     return {
         "lake": str(lake),
         "rows": {"read": report.read, "written": report.written, "rejected": report.rejected},
-        "reasons": dict(report.reasons),
-        "skipped": [{"file": skip.file, "reason": skip.reason, "rows": skip.rows} for skip in report.skipped],
+        **{name: each for name, each in left_out_fields(report).items() if name != "rejected"},
         "notes": dict(report.notes),
         "coverage": {
             "active": list(coverage.active),
@@ -191,13 +189,7 @@ def _show(lake: Path, report: IngestReport) -> None:
         err.print(_filled_line(report.coverage))
     for note, rows in report.notes.items():
         err.print(Text.assemble(("note: ", "dim"), note, f" ({rows:,} rows)" if rows else ""))
-    for skip in report.skipped:
-        taken = f"; {skip.rows:,} rows before that were taken" if skip.rows else ""
-        err.print(Text.assemble(("skipped: ", "bold yellow"), f"{skip.file}: {skip.reason}{taken}"))
-    for reason, rows in list(report.reasons.items())[:_LISTED]:
-        err.print(Text.assemble(("rejected: ", "bold yellow"), f"{rows:,} rows: {reason}"))
-    if len(report.reasons) > _LISTED:
-        err.print(f"and {len(report.reasons) - _LISTED} more reasons")
+    show_left_out(report)
     written = f"{report.written:,} of {report.read:,} rows written to {lake}"
     if report.rejected:
         written += f"; {report.rejected:,} rejected, see {lake}/rejected*.jsonl"

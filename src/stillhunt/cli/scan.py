@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from stillhunt.cli.apart import apart
+from stillhunt.cli.left_out import left_out_fields, show_left_out
 from stillhunt.cli.queue import by_rank, flagged, queue
 from stillhunt.cli.scanning import Input, Outcome, scan
 from stillhunt.cli.show import TerminalProgress, err, helped, out
@@ -21,7 +22,8 @@ from stillhunt.errors import MissingExtraError
 _HELP = helped(
     "Finds accounts that act as one, says what they are after, and writes the evidence.\n\n"
     "Takes a lake that `stillhunt ingest` made, or logs as they are. Writes report.html for people, and "
-    "campaigns.parquet, members.parquet, findings.jsonl, evidence/ and run.json for programs.",
+    "campaigns.parquet, members.parquet, findings.jsonl, evidence/ and run.json for programs; rejected.jsonl names rows that were "
+    "left out.",
     examples=(
         "stillhunt scan lake --out result",
         "stillhunt scan logs/ --accounts accounts.csv --out result",
@@ -30,8 +32,6 @@ _HELP = helped(
     statuses="0 no campaign; 1 at least one campaign; 2 nothing could be used; 3 some rows or files were left out, and "
     "the run says which.",
 )
-
-_LISTED = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -92,7 +92,6 @@ def run(
 
 def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
     """The outcome for machines."""
-    ingested = outcome.ingested
     return {
         "out": str(to),
         "report": str(to / "report.html"),
@@ -100,11 +99,7 @@ def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
         "requests": outcome.requests,
         "flagged": len(flagged(outcome)),
         "campaigns": [{name: _plain(value) for name, value in row.items()} for row in by_rank(outcome)],
-        "rejected": 0 if ingested is None else ingested.rejected,
-        "reasons": {} if ingested is None else dict(ingested.reasons),
-        "skipped": []
-        if ingested is None
-        else [{"file": skip.file, "reason": skip.reason, "rows": skip.rows} for skip in ingested.skipped],
+        **left_out_fields(outcome.ingested),
         "missing": {signal: list(columns) for signal, columns in outcome.coverage.missing.items()},
         "stages": list(outcome.stages),
     }
@@ -112,7 +107,14 @@ def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
 
 def show(outcome: Outcome, to: Path) -> None:
     """The outcome for people: what was left out and could not be seen, then the queue."""
-    _show_left_out(outcome)
+    if outcome.ingested is not None and outcome.ingested.partial:
+        show_left_out(outcome.ingested)
+        rejected = outcome.ingested.rejected
+        named = f"; they are named in {to / 'rejected.jsonl'}" if rejected else ""
+        err.print(
+            Text.assemble(("partial: ", "bold yellow"), f"{rejected:,} rows were left out{named}"),
+            soft_wrap=True,
+        )
     for signal, columns in sorted(outcome.coverage.missing.items()):
         err.print(
             Text.assemble(("could not see: ", "dim"), f"{signal} (the log lacks {', '.join(columns)})"),
@@ -134,19 +136,6 @@ def show(outcome: Outcome, to: Path) -> None:
         soft_wrap=True,
     )
     out.print(f"report: {to / 'report.html'}", soft_wrap=True, markup=False)
-
-
-def _show_left_out(outcome: Outcome) -> None:
-    report = outcome.ingested
-    if report is None or not report.partial:
-        return
-    for skip in report.skipped[:_LISTED]:
-        err.print(Text.assemble(("skipped: ", "bold yellow"), f"{skip.file}: {skip.reason}"), soft_wrap=True)
-    for reason, rows in list(report.reasons.items())[:_LISTED]:
-        err.print(Text.assemble(("rejected: ", "bold yellow"), f"{rows:,} rows: {reason}"), soft_wrap=True)
-    unlisted = max(len(report.skipped) - _LISTED, 0) + max(len(report.reasons) - _LISTED, 0)
-    if unlisted:
-        err.print(f"and {unlisted:,} more; `stillhunt ingest` lists every row in rejected.jsonl")
 
 
 def _plain(value: Any) -> Any:

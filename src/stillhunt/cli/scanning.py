@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import tempfile
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from stillhunt.campaigns.stages import Stages
 from stillhunt.config import Settings
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.engines.output import whole_directory
+from stillhunt.engines.scratch import scratch_folder
 from stillhunt.errors import InputError
 from stillhunt.report.write import write_report
 from stillhunt.schema.coverage import Coverage, coverage
@@ -85,9 +86,11 @@ def scan(
                     open_lake(lakes[0]), given.accounts, None, engine, settings, stages, aside
                 )
             else:
-                with tempfile.TemporaryDirectory(prefix="stillhunt-lake-", dir=spill) as folder:
-                    lake, report = _ingested(given, Path(folder) / "lake", engine, settings, stages)
+                with scratch_folder(spill) as folder:
+                    lake, report = _ingested(given, folder / "lake", engine, settings, stages)
                     outcome = _scan_lake(lake, None, report, engine, settings, stages, aside)
+                    for part in lake.rejections:
+                        shutil.copyfile(lake.root / part.path, aside / part.path)
         with stages("report"):
             write_report(aside)
     return outcome
