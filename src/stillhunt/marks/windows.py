@@ -1,0 +1,215 @@
+"""Documents of token ids, and the windows of them that may be scored (spec/marks.md, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stillhunt.errors import InputError, SettingError
+from stillhunt.marks.words import PAD
+
+ContextFrom = Literal["answer", "prompt", "skip"]
+Unique = Literal["tuple", "context", "none"]
+Scope = Literal["corpus", "document"]
+
+_U = np.uint64
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Answers as token ids, each with the ids of its prompt where they are known.
+
+    tokens, prompts: all ids in a row, uint32. offsets, prompt_offsets: shape (documents + 1,).
+    """
+
+    tokens: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    prompts: NDArray[np.uint32]
+    prompt_offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def documents(answers: Sequence[Iterable[int]], prompts: Sequence[Iterable[int]] | None = None) -> Documents:
+    """Documents of lists of ids; ``prompts`` in the same order, empty where unknown.
+
+    Raises InputError where an id is not an integer in [0, 2³² − 1).
+    """
+    known: Sequence[Iterable[int]] = [()] * len(answers) if prompts is None else prompts
+    if len(known) != len(answers):
+        raise InputError(f"expected a prompt per answer, got {len(known)} for {len(answers)}")
+    return Documents(*_flat(answers, "answer"), *_flat(known, "prompt"))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows to score, in reading order.
+
+    contexts: (n, width) uint32, PAD (or the scheme's pad) where there was no token. tokens: (n,) uint32.
+    document, position: where each stands, (n,) int64. seen: windows before any was left out; repeated, in_prompt,
+    without_context: how many were left out, and why.
+    """
+
+    contexts: NDArray[np.uint32]
+    tokens: NDArray[np.uint32]
+    document: NDArray[np.int64]
+    position: NDArray[np.int64]
+    seen: int
+    repeated: int
+    in_prompt: int
+    without_context: int
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def at(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Windows:
+        """The windows of ``rows`` alone; the rest count as repeated."""
+        tokens = self.tokens[rows]
+        return Windows(
+            self.contexts[rows],
+            tokens,
+            self.document[rows],
+            self.position[rows],
+            self.seen,
+            self.repeated + len(self.tokens) - len(tokens),
+            self.in_prompt,
+            self.without_context,
+        )
+
+
+def windows_of(
+    texts: Documents,
+    width: int,
+    *,
+    context: ContextFrom = "answer",
+    unique: Unique = "tuple",
+    scope: Scope = "corpus",
+    pad: int = int(PAD),
+) -> Windows:
+    """The windows of ``texts`` that may be scored: not copied from the prompt, each once.
+
+    unique: ``tuple`` keeps the first of each (context, token), ``context`` the first of each context, ``none`` all of
+    them (which is no test: repeats are not independent). scope: within the whole corpus or each document.
+    """
+    if width < 1:
+        raise SettingError(f"expected a context width of at least 1, got {width}")
+    n = len(texts.tokens)
+    contexts = np.empty((n, width), dtype=np.uint32)
+    known = np.empty(n, dtype=np.int64)
+    _fill(
+        texts.tokens,
+        texts.offsets,
+        texts.prompts,
+        texts.prompt_offsets,
+        context == "prompt",
+        np.uint32(pad),
+        contexts,
+        known,
+    )
+    document = np.repeat(np.arange(len(texts)), np.diff(texts.offsets))
+    usable = known == width if context == "skip" else np.ones(n, dtype=bool)
+    without_context = int(n - usable.sum())
+    within = document if scope == "document" else np.zeros(n, dtype=np.int64)
+    copied = usable & _in_prompt(texts, contexts, document, width)
+    kept = usable & ~copied
+    repeated = 0
+    if unique != "none":
+        prints = _fingerprints(contexts, texts.tokens, within, unique == "tuple")
+        rows = np.flatnonzero(kept)
+        _, first = np.unique(prints[rows], return_index=True)
+        repeated = len(rows) - len(first)
+        kept = np.zeros(n, dtype=bool)
+        kept[rows[first]] = True
+    return Windows(
+        contexts[kept],
+        texts.tokens[kept],
+        document[kept],
+        (np.arange(n) - texts.offsets[document])[kept],
+        n,
+        repeated,
+        int(copied.sum()),
+        without_context,
+    )
+
+
+def _in_prompt(
+    texts: Documents, contexts: NDArray[np.uint32], document: NDArray[np.int64], width: int
+) -> NDArray[np.bool_]:
+    # A context that stands in its own document's prompt, followed there by any token.
+    if len(texts.prompts) == 0:
+        return np.zeros(len(contexts), dtype=bool)
+    spans = np.empty((len(texts.prompts), width), dtype=np.uint32)
+    known = np.empty(len(texts.prompts), dtype=np.int64)
+    _fill(
+        texts.prompts, texts.prompt_offsets, texts.prompts[:0], np.zeros_like(texts.prompt_offsets), False,
+        PAD, spans, known,
+    )  # fmt: skip
+    full = known == width
+    owner = np.repeat(np.arange(len(texts)), np.diff(texts.prompt_offsets))
+    inside = _fingerprints(spans[full], texts.prompts[full], owner[full], False)
+    return np.isin(_fingerprints(contexts, texts.tokens, document, False), inside)
+
+
+def _flat(lists: Sequence[Iterable[int]], what: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    arrays = []
+    for i, ids in enumerate(lists):
+        array = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+        if len(array) == 0:
+            array = array.astype(np.int64)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise InputError(
+                f"expected a list of whole numbers as token ids, got {array.dtype}", f"{what} {i + 1}"
+            )
+        if len(array) and (int(array.min()) < 0 or int(array.max()) >= int(PAD)):
+            raise InputError("expected token ids from 0 to 4,294,967,294, got one outside", f"{what} {i + 1}")
+        arrays.append(array.astype(np.uint32))
+    offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
+    np.cumsum([len(array) for array in arrays], out=offsets[1:])
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.uint32), offsets
+
+
+@njit(nogil=True, cache=True)
+def _fill(tokens, offsets, prompts, prompt_offsets, use_prompt, pad, contexts, known):  # type: ignore[no-untyped-def]
+    width = contexts.shape[1]
+    for d in range(len(offsets) - 1):
+        start, prompt_end = offsets[d], prompt_offsets[d + 1]
+        prompt_length = prompt_end - prompt_offsets[d] if use_prompt else 0
+        for i in range(start, offsets[d + 1]):
+            count = 0
+            for j in range(width):
+                back = width - j
+                at = i - back
+                if at >= start:
+                    contexts[i, j] = tokens[at]
+                    count += 1
+                elif start - at <= prompt_length:
+                    contexts[i, j] = prompts[prompt_end - (start - at)]
+                    count += 1
+                else:
+                    contexts[i, j] = pad
+            known[i] = count
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _mix(h, word):  # type: ignore[no-untyped-def]
+    h = (h ^ word) * _U(0x9E3779B97F4A7C15)
+    h = (h ^ (h >> _U(32))) * _U(0xD6E8FEB86659FD93)
+    return h ^ (h >> _U(32))
+
+
+@njit(nogil=True, cache=True)
+def _fingerprints(contexts, tokens, within, with_token):  # type: ignore[no-untyped-def]
+    # Unkeyed 64-bit prints. A collision drops a window as if it repeated; that cannot depend on the key.
+    prints = np.empty(len(tokens), dtype=np.uint64)
+    for i in range(len(tokens)):
+        h = _mix(_U(0x243F6A8885A308D3), _U(within[i]))
+        for j in range(contexts.shape[1]):
+            h = _mix(h, _U(contexts[i, j]))
+        prints[i] = _mix(h, _U(tokens[i]) + _U(1)) if with_token else h
+    return prints
