@@ -1,0 +1,37 @@
+"""e-processes: evidence that may be looked at after every window (spec/marks.md, section 5.6).
+
+Source: V. Vovk and R. Wang, "E-values: calibration, combination and applications", Annals of Statistics 2021; Ville's
+inequality: P(the process ever reaches 1 / level) <= level under the null.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from stillhunt.marks.schemes import Scheme
+
+F64 = NDArray[np.float64]
+TILTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+"""The alternatives that the process averages over."""
+
+
+def log_e_process(scheme: Scheme, scores: F64) -> F64 | None:
+    """The natural logarithm of the process after each window, (n,); None for schemes without one."""
+    paths = []
+    for tilt in TILTS:
+        factors = scheme.log_factors(scores, tilt)
+        if factors is None:
+            return None
+        paths.append(np.cumsum(factors))
+    return np.asarray(logsumexp(np.array(paths), axis=0) - np.log(len(TILTS)), dtype=np.float64)
+
+
+def first_crossing(log_e: F64, level: float) -> int | None:
+    """The first window after which the process stands at ``1 / level`` or above, or None: there the null may be
+    rejected at ``level``, whatever comes later."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    above = np.flatnonzero(log_e >= -np.log(level))
+    return int(above[0]) if len(above) else None
