@@ -8,7 +8,7 @@ import traceback
 import typer
 
 from stillhunt import __version__
-from stillhunt.cli import demo, ingest, scan, simulate
+from stillhunt.cli import demo, ingest, mark, scan, simulate
 from stillhunt.cli.show import err, show_error
 from stillhunt.cli.status import INTERNAL, INTERRUPTED, UNUSABLE
 from stillhunt.errors import StillhuntError
@@ -30,7 +30,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit()
 
 
-for command in (demo, simulate, ingest, scan):
+for command in (demo, simulate, ingest, scan, mark):
     command.register(app)
 
 

@@ -156,19 +156,25 @@ def _in_prompt(
     return np.isin(_fingerprints(contexts, texts.tokens, document, False), inside)
 
 
+def token_ids(ids: Iterable[int]) -> NDArray[np.uint32]:
+    """Token ids as an array. Raises InputError where one is not a whole number in [0, 2³² − 1)."""
+    array = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+    if array.size == 0:
+        return np.empty(0, dtype=np.uint32)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"expected a list of whole numbers as token ids, got {array.dtype}")
+    if int(array.min()) < 0 or int(array.max()) >= int(PAD):
+        raise InputError("expected token ids from 0 to 4,294,967,294, got one outside")
+    return array.astype(np.uint32)
+
+
 def _flat(lists: Sequence[Iterable[int]], what: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     arrays = []
     for i, ids in enumerate(lists):
-        array = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
-        if len(array) == 0:
-            array = array.astype(np.int64)
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise InputError(
-                f"expected a list of whole numbers as token ids, got {array.dtype}", f"{what} {i + 1}"
-            )
-        if len(array) and (int(array.min()) < 0 or int(array.max()) >= int(PAD)):
-            raise InputError("expected token ids from 0 to 4,294,967,294, got one outside", f"{what} {i + 1}")
-        arrays.append(array.astype(np.uint32))
+        try:
+            arrays.append(token_ids(ids))
+        except InputError as error:
+            raise InputError(error.problem, f"{what} {i + 1}") from error
     offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
     np.cumsum([len(array) for array in arrays], out=offsets[1:])
     return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.uint32), offsets
