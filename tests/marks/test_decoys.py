@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from language import language
 from scipy.stats import binomtest
+from toy_language import language
 
 from stillhunt.errors import SettingError
 from stillhunt.marks.decoys import decoy_schemes, make_plan, run_plan, sum_of_scores

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from language import language
 from numpy.typing import NDArray
 from scipy.special import gammaincc
 from scipy.stats import kstest
+from toy_language import language
 
 from stillhunt.errors import SettingError
 from stillhunt.marks.detect import detect, detect_each, detect_windows

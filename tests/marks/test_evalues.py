@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from language import language
+from toy_language import language
 
 from stillhunt.errors import SettingError
 from stillhunt.marks.detect import detect
