@@ -9,7 +9,13 @@ from toy_language import language
 from stillhunt.errors import SettingError
 from stillhunt.marks.detect import detect
 from stillhunt.marks.embed import answers
-from stillhunt.marks.evalues import TILTS, first_crossing, log_e_process
+from stillhunt.marks.evalues import (
+    TILTS,
+    WEIGHTED_TILTS,
+    first_crossing,
+    log_e_process,
+    log_e_weighted,
+)
 from stillhunt.marks.keys import SubKey
 from stillhunt.marks.localise import localise
 from stillhunt.marks.profile import PRESETS
@@ -36,6 +42,24 @@ def test_e_factors_have_mean_at_most_one_over_words(preset: str) -> None:
         assert factors is not None
         values = np.exp(factors)
         assert abs(values.mean() - 1) < 5 * values.std() / np.sqrt(len(values))
+
+
+@pytest.mark.parametrize("preset", WITH_E)
+def test_weighted_factors_have_mean_at_most_one_over_words(preset: str) -> None:
+    scheme = scheme_of(PRESETS[preset], subkey(0))
+    rng = np.random.default_rng(2)
+    windows = windows_of(documents(rng.integers(0, 50_000, (20, 5_000)).tolist()), scheme.width)
+    scores, weights = scheme.scores(windows), rng.random(len(windows))
+    for t in [one for one in WEIGHTED_TILTS if one < 0.5]:
+        moment = scheme.log_moment(t * weights)
+        assert moment is not None
+        values = np.exp(t * weights * scores - moment)
+        assert abs(values.mean() - 1) < 5 * values.std() / np.sqrt(len(values))
+    process = log_e_weighted(scheme, scores, weights)
+    assert process is not None
+    assert len(process) == len(scores)
+    with pytest.raises(ValueError, match=r"weights in \[0, 1\]"):
+        log_e_weighted(scheme, scores, weights * 2)
 
 
 @pytest.mark.parametrize("preset", WITH_E)

@@ -15,6 +15,8 @@ from stillhunt.marks.schemes import Scheme
 F64 = NDArray[np.float64]
 TILTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 """The alternatives that the process averages over."""
+WEIGHTED_TILTS = (0.003, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
+"""The values of t that the weighted process averages over; all below 1, where every moment exists."""
 
 
 def log_e_process(scheme: Scheme, scores: F64) -> F64 | None:
@@ -26,6 +28,24 @@ def log_e_process(scheme: Scheme, scores: F64) -> F64 | None:
             return None
         paths.append(np.cumsum(factors))
     return np.asarray(logsumexp(np.array(paths), axis=0) - np.log(len(TILTS)), dtype=np.float64)
+
+
+def log_e_weighted(scheme: Scheme, scores: F64, weights: F64) -> F64 | None:
+    """The natural logarithm of the e-process with weights in [0, 1], after each window, (n,); None without one.
+
+    The mean over fixed t of ``exp(t w score) / E[exp(t w score)]``. It stays an e-process when a window's weight, and
+    whether it is scored at all, depend on the key through earlier windows alone: that is what a Chernoff bound with the
+    best t does not allow. Source: as above; the grid is fixed, so nothing is chosen after the result.
+    """
+    if len(weights) != len(scores) or (weights < 0).any() or (weights > 1).any():
+        raise ValueError(f"expected {len(scores)} weights in [0, 1]")
+    paths = []
+    for t in WEIGHTED_TILTS:
+        moment = scheme.log_moment(t * weights)
+        if moment is None:
+            return None
+        paths.append(np.cumsum(t * weights * scores - moment))
+    return np.asarray(logsumexp(np.array(paths), axis=0) - np.log(len(paths)), dtype=np.float64)
 
 
 def first_crossing(log_e: F64, level: float) -> int | None:

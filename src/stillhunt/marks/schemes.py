@@ -58,6 +58,10 @@ class Scheme(Protocol):
         """Logarithms of the windows' e-factors against one alternative, 0 < tilt < 1: (n,); None without one."""
         ...
 
+    def log_moment(self, t: F64) -> F64 | None:
+        """``log E[exp(t score)]`` of a window under the null, elementwise for t in [0, 1); None without one."""
+        ...
+
 
 @dataclass(frozen=True)
 class Gumbel:
@@ -78,6 +82,9 @@ class Gumbel:
 
     def log_factors(self, scores: F64, tilt: float) -> F64 | None:
         return tilted_exponentials(scores, tilt)
+
+    def log_moment(self, t: F64) -> F64 | None:
+        return np.asarray(-np.log1p(-t), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,9 @@ class DualGumbel:
         own, other = tilt * (1 - self.alpha), tilt * self.alpha
         return np.asarray(tilt * scores + np.log1p(-own) + np.log1p(-other), dtype=np.float64)
 
+    def log_moment(self, t: F64) -> F64 | None:
+        return np.asarray(-np.log1p(-t * (1 - self.alpha)) - np.log1p(-t * self.alpha), dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class CoinGumbel:
@@ -150,6 +160,9 @@ class CoinGumbel:
 
     def log_factors(self, scores: F64, tilt: float) -> F64 | None:
         return tilted_exponentials(scores, tilt)
+
+    def log_moment(self, t: F64) -> F64 | None:
+        return np.asarray(-np.log1p(-t), dtype=np.float64)
 
     def _first(self, contexts: U32) -> NDArray[np.bool_]:
         coins = murmur3_coins(self.first.key, self.second.key, murmur3_contexts(contexts))
@@ -197,6 +210,9 @@ class Green:
         lifted = self.share + tilt * (1 - self.share)
         hit, miss = np.log(lifted / self.share), np.log1p(-lifted) - np.log1p(-self.share)
         return np.asarray(np.where(scores > 0, hit, miss), dtype=np.float64)
+
+    def log_moment(self, t: F64) -> F64 | None:
+        return np.asarray(np.log1p(self.share * np.expm1(t)), dtype=np.float64)
 
 
 def scheme_of(profile: Profile, subkey: SubKey) -> Scheme:

@@ -84,6 +84,9 @@ class SynthId:
     def log_factors(self, scores: F64, tilt: float) -> F64 | None:
         return None  # bits of windows share a key residue, so no product over windows is an e-value
 
+    def log_moment(self, t: F64) -> F64 | None:
+        return None
+
     @property
     def _mask(self) -> np.uint64:
         return np.uint64(len(self.table) - 1)

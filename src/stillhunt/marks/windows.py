@@ -138,6 +138,32 @@ def windows_of(
     )
 
 
+def counted_windows(
+    texts: Documents, width: int, *, context: ContextFrom = "answer", pad: int = int(PAD)
+) -> tuple[Windows, NDArray[np.int64]]:
+    """The distinct windows of a corpus that do not stand in their prompts, and how often each occurs, (n,)."""
+    every = windows_of(texts, width, context=context, unique="none", pad=pad)
+    prints = _fingerprints(every.contexts, every.tokens, np.zeros(len(every), dtype=np.int64), True)
+    _, first, inverse = np.unique(prints, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    counts = np.bincount(inverse, minlength=len(first))
+    return every.at(first[order]), counts[order].astype(np.int64)
+
+
+def context_fingerprints(contexts: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """64-bit fingerprints of contexts, (n, width) to (n,): unkeyed, equal on every machine."""
+    nothing = np.zeros(len(contexts), dtype=np.int64)
+    prints: NDArray[np.uint64] = _fingerprints(contexts, nothing, nothing, False)
+    return prints
+
+
+def windows_from(contexts: NDArray[np.uint32], tokens: NDArray[np.uint32]) -> Windows:
+    """Windows that do not come from a document: contexts (n, width), tokens (n,). The caller answers for their being
+    distinct."""
+    nowhere = np.zeros(len(tokens), dtype=np.int64)
+    return Windows(contexts, tokens, nowhere, nowhere, len(tokens), 0, 0, 0)
+
+
 def _in_prompt(
     texts: Documents, contexts: NDArray[np.uint32], document: NDArray[np.int64], width: int
 ) -> NDArray[np.bool_]:
