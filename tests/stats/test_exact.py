@@ -105,3 +105,11 @@ def test_arguments_out_of_range_are_refused() -> None:
         chernoff_exponentials(1.0, np.array([-1.0]))
     with pytest.raises(ValueError, match="n >= 1"):
         log_two_gammas_sf(1.0, 0, 0.9, 0.1)
+
+
+def test_lattice_tails_move_with_their_law() -> None:
+    pmf = binom.pmf(np.arange(21), 20, 0.3)
+    far = np.concatenate([np.zeros(1_000_000), pmf])
+    for total in (40, 60, 90):
+        moved = log_lattice_sf(total + 8 * 1_000_000, far, 8)
+        assert moved == pytest.approx(log_lattice_sf(total, pmf, 8), rel=1e-9)

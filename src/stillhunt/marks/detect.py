@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillhunt.errors import SettingError
-from stillhunt.marks.evalues import log_e_process
+from stillhunt.marks.evalues import log_e_value
 from stillhunt.marks.schemes import Scheme
 from stillhunt.marks.windows import ContextFrom, Documents, Scope, Unique, Windows, windows_of
 
@@ -72,14 +72,11 @@ def detect_windows(windows: Windows, scheme: Scheme, weights: F64 | None = None)
     if weights is not None and (len(weights) != len(windows) or not np.all(np.isfinite(weights))):
         raise SettingError(f"expected {len(windows)} finite weights, got {len(weights)}", "weights")
     statistic, log_p = scheme.log_p(windows, weights)
-    log_e = float("nan")
-    if weights is None and len(windows):
-        process = log_e_process(scheme, scheme.scores(windows))
-        log_e = float("nan") if process is None else float(process[-1])
+    log_e = None if weights is not None else log_e_value(scheme, windows)
     return Detection(
         statistic,
         log_p / _LN10,
-        log_e / _LN10,
+        float("nan") if log_e is None else log_e / _LN10,
         len(windows),
         windows.seen,
         windows.repeated,

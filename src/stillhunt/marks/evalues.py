@@ -11,12 +11,26 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from stillhunt.marks.schemes import Scheme
+from stillhunt.marks.windows import Windows
 
 F64 = NDArray[np.float64]
 TILTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 """The alternatives that the process averages over."""
 WEIGHTED_TILTS = (0.003, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
 """The values of t that the weighted process averages over; all below 1, where every moment exists."""
+
+
+def log_e_value(scheme: Scheme, windows: Windows) -> float | None:
+    """The natural logarithm of the e-value over all ``windows``: where the process ends. None without one."""
+    if len(windows) == 0 or scheme.log_moment(np.zeros(1)) is None:
+        return None
+    scores = scheme.scores(windows)
+    totals = []
+    for tilt in TILTS:
+        factors = scheme.log_factors(scores, tilt)
+        assert factors is not None
+        totals.append(float(factors.sum()))
+    return float(logsumexp(totals)) - float(np.log(len(TILTS)))
 
 
 def log_e_process(scheme: Scheme, scores: F64) -> F64 | None:
