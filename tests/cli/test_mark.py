@@ -17,6 +17,7 @@ from stillhunt.marks.embed import answers
 from stillhunt.marks.keys import KeyPath, load_key
 from stillhunt.marks.profile import PRESETS
 from stillhunt.marks.schemes import scheme_of
+from stillhunt.marks.synthid import SynthId, sampling_table
 from stillhunt.schema.findings import Finding
 
 
@@ -200,6 +201,32 @@ def test_an_engines_own_key_is_taken_from_a_file(folder: Path) -> None:
     assert "one whole number" in failed(
         "detect", folder / "plain.jsonl", "--engine-key", folder / "engine.key"
     )
+
+
+def test_synthids_own_keys_are_a_list(folder: Path) -> None:
+    scheme = SynthId((654, 400, 836, 123, 340, 443, 597, 160, 57, 29), 4, sampling_table(65536, 0))
+    logits = np.random.default_rng(5).normal(0, 1, (300, 300))
+    rng = np.random.default_rng(6)
+    (row,) = answers(lambda made: logits[[one[-1] if one else 0 for one in made]], 1, 400, scheme, rng)
+    (folder / "synthid.jsonl").write_text(json.dumps({"token_ids": row}) + "\n")
+    (folder / "keys.json").write_text(json.dumps(list(scheme.keys)))
+    call = (
+        "detect",
+        folder / "synthid.jsonl",
+        "--engine-key",
+        folder / "keys.json",
+        "--profile",
+        "transformers-synthid",
+    )
+    result = run(*call, "--json")
+    assert result.exit_code == 0, result.output
+    (test,) = json.loads(result.stdout)["tests"]
+    assert test["evidence"]["log10_p"] < -10
+    assert test["evidence"]["log10_e"] is None
+    assert test["evidence"]["profile"]["depth"] == 10
+    assert run(*call).exit_code == 0
+    (folder / "keys.json").write_text("[1.5]")
+    assert "JSON list" in failed(*call)
 
 
 def test_calls_that_cannot_work_say_what_to_do(folder: Path) -> None:

@@ -11,7 +11,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from stillhunt.cli.marking import Tested, commit_records, key_records, read_records, record_profile
+from stillhunt.cli.marking import (
+    Tested,
+    commit_records,
+    key_records,
+    read_records,
+    record_profile,
+    record_scheme,
+)
 from stillhunt.cli.show import TerminalProgress, err, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
 from stillhunt.errors import SettingError
@@ -19,7 +26,6 @@ from stillhunt.marks.detect import detect, detect_each
 from stillhunt.marks.finding import finding_of
 from stillhunt.marks.keys import (
     OPENING_FORMAT,
-    SubKey,
     create_key,
     load_key,
     opening_record,
@@ -30,7 +36,6 @@ from stillhunt.marks.keys import (
 from stillhunt.marks.localise import localise
 from stillhunt.marks.profile import PRESETS
 from stillhunt.marks.reading import SkippedRow, load_tokenizer, read_answers
-from stillhunt.marks.schemes import scheme_of
 from stillhunt.marks.theory import windows_needed_green, windows_needed_gumbel
 from stillhunt.marks.windows import windows_of
 from stillhunt.schema.findings import Finding
@@ -153,7 +158,10 @@ def run_detect(
     ] = None,
     opening: Annotated[Path | None, typer.Option(help="An opening, in place of key and commitments.")] = None,
     engine_key: Annotated[
-        Path | None, typer.Option(help="File with an engine's own key, decimal or 0x…; with --profile.")
+        Path | None,
+        typer.Option(
+            help="File with an engine's own key: a number, or SynthID's as a JSON list; with --profile."
+        ),
     ] = None,
     profile: Annotated[str, typer.Option(help=f"For --engine-key: {_PROFILES}.")] = "vllm",
     changes: Annotated[list[str] | None, typer.Option("--set", help="A parameter of that profile.")] = None,
@@ -219,7 +227,7 @@ def _test(
     given: Any, record: Mapping[str, Any], tests: int, unique: Any, *, each: bool, stretches: bool
 ) -> Tested:
     profile = record_profile(record["profile"], [])
-    scheme = scheme_of(profile, SubKey(bytes.fromhex(record["subkey"])))
+    scheme = record_scheme(record)
     found = detect(given.texts, scheme, context=profile.context, unique=unique)
     single = detect_each(given.texts, scheme, context=profile.context, unique=unique) if each else []
     places = []

@@ -14,6 +14,7 @@ from stillhunt.marks.keys import (
     OPENING_FORMAT,
     KeyPath,
     MasterKey,
+    SubKey,
     commitment_record,
     load_key,
     opening_record,
@@ -21,6 +22,8 @@ from stillhunt.marks.keys import (
     read_private,
 )
 from stillhunt.marks.profile import PRESETS, Profile, profile_from_json
+from stillhunt.marks.schemes import Scheme, scheme_of
+from stillhunt.marks.synthid import SynthId, sampling_table
 from stillhunt.schema.findings import Finding
 
 Record = dict[str, Any]
@@ -63,12 +66,8 @@ def commit_records(key: MasterKey, purpose: str, epoch: str, buckets: int, profi
 
 def read_records(path: Path) -> list[Record]:
     """The commitment records of a JSON lines file, with every field that the page requires."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the commitments ({error})", str(path)) from error
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -111,27 +110,51 @@ def key_records(
     return [opening_record(key, record) for record in read_records(commitments)]
 
 
+def record_scheme(record: Mapping[str, Any]) -> Scheme:
+    """The scheme that a record of :func:`key_records` tests for."""
+    profile = profile_from_json(record["profile"])
+    if "synthid_keys" in record:
+        table = sampling_table(profile.table_size, profile.table_seed)
+        return SynthId(tuple(record["synthid_keys"]), profile.width, table)
+    return scheme_of(profile, SubKey(bytes.fromhex(record["subkey"])))
+
+
 def _engine_record(path: Path, profile: Profile) -> Record:
     # An engine's key stands where the first 8 bytes of a subkey would; nobody committed to it.
-    try:
-        value = int(path.read_text(encoding="ascii").strip(), 0)
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected one whole number, decimal or 0x… ({error})", str(path)) from error
-    if (
-        profile.prf == "hmac-sha256"
-        or profile.scheme == "synthid"
-        or (profile.scheme, profile.prf)
-        == (
-            "gumbel-dual",
-            "murmur3",
-        )
-    ):
+    public = {"key_id": "engine", "purpose": "engine", "epoch": "–", "bucket": "", "commitment": "none"}
+    text = _text(path).strip()
+    if profile.scheme == "synthid":
+        keys = _synthid_keys(text, path)
+        return {**public, "profile": {**profile.to_json(), "depth": len(keys)}, "synthid_keys": keys}
+    if profile.prf == "hmac-sha256" or (profile.scheme, profile.prf) == ("gumbel-dual", "murmur3"):
         raise SettingError("this profile takes more than one 64-bit key", "--profile, --engine-key")
+    try:
+        value = int(text, 0)
+    except ValueError as error:
+        raise InputError(f"expected one whole number, decimal or 0x… ({error})", str(path)) from error
     if not 0 <= value < 2**64:
         raise InputError(f"expected a key of 64 bits, got {value.bit_length()} bits", str(path))
     secret = value.to_bytes(8, "big") + bytes(24)
-    public = {"key_id": "engine", "purpose": "engine", "epoch": "–", "bucket": ""}
-    return {**public, "commitment": "none", "profile": profile.to_json(), "subkey": secret.hex()}
+    return {**public, "profile": profile.to_json(), "subkey": secret.hex()}
+
+
+def _synthid_keys(text: str, path: Path) -> list[int]:
+    expected = "expected SynthID's keys as a JSON list of 1 to 64 whole numbers below 2^63"
+    try:
+        keys = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{expected} ({error})", str(path)) from error
+    whole = isinstance(keys, list) and all(type(key) is int and 0 <= key < 2**63 for key in keys)
+    if not whole or not 1 <= len(keys) <= 64:
+        raise InputError(expected, str(path))
+    return list(keys)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the file ({error})", str(path)) from error
 
 
 def _complete(record: Any, expected: str, where: str) -> Record:

@@ -130,7 +130,9 @@ def log_lattice_sf(total: int, pmf: NDArray[np.float64], copies: int) -> float:
     tilted back. Source: Esscher's transform; Daniels (1954).
     """
     support = np.flatnonzero(pmf > 0)
-    total -= copies * int(support[0])  # the law is shifted to begin at 0: its range, not its mean, sets the cost
+    total -= copies * int(
+        support[0]
+    )  # the law is shifted to begin at 0: its range, not its mean, sets the cost
     pmf = pmf[support[0] : support[-1] + 1]
     support -= support[0]
     if total <= 0:
