@@ -228,6 +228,12 @@ def test_each_document_is_tested_by_itself() -> None:
     assert found[1].log10_p < -10
     assert found[2].p_value == 1.0
     assert found[1].log10_p == pytest.approx(detect(documents([marked]), scheme).log10_p)
+    with_prompts = detect_each(documents([plain, plain + plain], [[], plain[:50]]), scheme)
+    assert [one.in_prompt for one in with_prompts] == [0, 92]  # 46 contexts, twice
+    assert with_prompts[1].repeated > 90
+    assert [one.scored + one.repeated + one.in_prompt for one in with_prompts] == [150, 300]
+    with pytest.raises(SettingError, match="distinct windows"):
+        detect_each(documents([plain]), scheme, unique="none")
 
 
 def test_nothing_to_score_is_no_evidence() -> None:

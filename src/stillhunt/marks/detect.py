@@ -53,12 +53,7 @@ def detect(
     Null: the texts were chosen without the key. Raises SettingError for ``unique="none"``: repeats are not independent,
     and the p-value would be false.
     """
-    if unique == "none":
-        raise SettingError(
-            "a test scores distinct windows only; repeats reuse one random value",
-            "unique",
-            "Use tuple or context.",
-        )
+    _distinct(unique)
     found = windows_of(texts, scheme.width, context=context, unique=unique, scope=scope, pad=scheme.pad)
     return detect_windows(found, scheme)
 
@@ -90,24 +85,15 @@ def detect_each(
 ) -> list[Detection]:
     """One test per document, each with its own first occurrences. The tests share a key, so they are not independent
     where documents share windows; a decision over many must correct for their number."""
+    _distinct(unique)
     found = windows_of(texts, scheme.width, context=context, unique=unique, scope="document", pad=scheme.pad)
-    edges = np.searchsorted(found.document, np.arange(len(texts) + 1))
-    lengths = np.diff(texts.offsets)
-    each = []
-    for d in range(len(texts)):
-        part = found.at(np.arange(edges[d], edges[d + 1]))
-        result = detect_windows(part, scheme)
-        left_out = int(lengths[d]) - result.scored
-        each.append(
-            Detection(
-                result.statistic,
-                result.log10_p,
-                result.log10_e,
-                result.scored,
-                int(lengths[d]),
-                left_out,
-                0,
-                0,
-            )
+    return [detect_windows(part, scheme) for part in found.split()]
+
+
+def _distinct(unique: Unique) -> None:
+    if unique == "none":
+        raise SettingError(
+            "a test scores distinct windows only; repeats reuse one random value",
+            "unique",
+            "Use tuple or context.",
         )
-    return each

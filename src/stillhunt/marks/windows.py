@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ Unique = Literal["tuple", "context", "none"]
 Scope = Literal["corpus", "document"]
 
 _U = np.uint64
+_REPEATED, _IN_PROMPT, _WITHOUT_CONTEXT, _KEPT = range(4)
 
 
 @dataclass(frozen=True)
@@ -52,35 +54,55 @@ class Windows:
     """Windows to score, in reading order.
 
     contexts: (n, width) uint32, PAD (or the scheme's pad) where there was no token. tokens: (n,) uint32.
-    document, position: where each stands, (n,) int64. seen: windows before any was left out; repeated, in_prompt,
-    without_context: how many were left out, and why.
+    document, position: where each stands, (n,) int64. left_out: (documents, 3) int64, how many windows of each document
+    were left out because they are repeated, stand in the prompt, or lack their context.
     """
 
     contexts: NDArray[np.uint32]
     tokens: NDArray[np.uint32]
     document: NDArray[np.int64]
     position: NDArray[np.int64]
-    seen: int
-    repeated: int
-    in_prompt: int
-    without_context: int
+    left_out: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def repeated(self) -> int:
+        return int(self.left_out[:, 0].sum())
+
+    @property
+    def in_prompt(self) -> int:
+        return int(self.left_out[:, 1].sum())
+
+    @property
+    def without_context(self) -> int:
+        return int(self.left_out[:, 2].sum())
+
+    @property
+    def seen(self) -> int:
+        """Windows before any was left out."""
+        return len(self) + int(self.left_out.sum())
+
     def at(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Windows:
         """The windows of ``rows`` alone; the rest count as repeated."""
-        tokens = self.tokens[rows]
-        return Windows(
-            self.contexts[rows],
-            tokens,
-            self.document[rows],
-            self.position[rows],
-            self.seen,
-            self.repeated + len(self.tokens) - len(tokens),
-            self.in_prompt,
-            self.without_context,
-        )
+        document = self.document[rows]
+        documents = len(self.left_out)
+        gone = np.bincount(self.document, minlength=documents) - np.bincount(document, minlength=documents)
+        left_out = self.left_out + np.outer(gone, [1, 0, 0])
+        return Windows(self.contexts[rows], self.tokens[rows], document, self.position[rows], left_out)
+
+    def split(self) -> Iterator[Windows]:
+        """The windows of each document by themselves, for windows in reading order."""
+        edges = np.searchsorted(self.document, np.arange(len(self.left_out) + 1))
+        for number, (a, b) in enumerate(pairwise(edges.tolist())):
+            yield Windows(
+                self.contexts[a:b],
+                self.tokens[a:b],
+                np.zeros(b - a, dtype=np.int64),
+                self.position[a:b],
+                self.left_out[number : number + 1],
+            )
 
 
 def windows_of(
@@ -113,29 +135,22 @@ def windows_of(
         known,
     )
     document = np.repeat(np.arange(len(texts)), np.diff(texts.offsets))
-    usable = known == width if context == "skip" else np.ones(n, dtype=bool)
-    without_context = int(n - usable.sum())
     within = document if scope == "document" else np.zeros(n, dtype=np.int64)
-    copied = usable & _in_prompt(texts, contexts, document, width)
-    kept = usable & ~copied
-    repeated = 0
+    reason = np.full(n, _KEPT, dtype=np.int64)
+    if unique != "none":
+        reason[:] = _REPEATED
+    reason[_in_prompt(texts, contexts, document, width)] = _IN_PROMPT
+    if context == "skip":
+        reason[known < width] = _WITHOUT_CONTEXT
     if unique != "none":
         prints = _fingerprints(contexts, texts.tokens, within, unique == "tuple")
-        rows = np.flatnonzero(kept)
+        rows = np.flatnonzero(reason == _REPEATED)
         _, first = np.unique(prints[rows], return_index=True)
-        repeated = len(rows) - len(first)
-        kept = np.zeros(n, dtype=bool)
-        kept[rows[first]] = True
-    return Windows(
-        contexts[kept],
-        texts.tokens[kept],
-        document[kept],
-        (np.arange(n) - texts.offsets[document])[kept],
-        n,
-        repeated,
-        int(copied.sum()),
-        without_context,
-    )
+        reason[rows[first]] = _KEPT
+    kept = reason == _KEPT
+    tally = np.bincount(document * 4 + reason, minlength=4 * len(texts)).reshape(len(texts), 4)
+    position = (np.arange(n) - texts.offsets[document])[kept]
+    return Windows(contexts[kept], texts.tokens[kept], document[kept], position, tally[:, :_KEPT])
 
 
 def counted_windows(
@@ -161,7 +176,7 @@ def windows_from(contexts: NDArray[np.uint32], tokens: NDArray[np.uint32]) -> Wi
     """Windows that do not come from a document: contexts (n, width), tokens (n,). The caller answers for their being
     distinct."""
     nowhere = np.zeros(len(tokens), dtype=np.int64)
-    return Windows(contexts, tokens, nowhere, nowhere, len(tokens), 0, 0, 0)
+    return Windows(contexts, tokens, nowhere, nowhere, np.zeros((1, 3), dtype=np.int64))
 
 
 def _in_prompt(
