@@ -22,8 +22,8 @@ from stillhunt.errors import MissingExtraError
 _HELP = helped(
     "Finds accounts that act as one, says what they are after, and writes the evidence.\n\n"
     "Takes a lake that `stillhunt ingest` made, or logs as they are. Writes report.html for people, and "
-    "campaigns.parquet, members.parquet, findings.jsonl, evidence/ and run.json for programs; rejected.jsonl names rows that were "
-    "left out.",
+    "campaigns.parquet, members.parquet, findings.jsonl, evidence/ and run.json for programs; rejected.jsonl names "
+    "rows that were left out.",
     examples=(
         "stillhunt scan lake --out result",
         "stillhunt scan logs/ --accounts accounts.csv --out result",
