@@ -25,6 +25,7 @@ from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.sessions import Sessions, plan, together
+from stillhunt.simulate.texts import Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
@@ -143,7 +144,7 @@ def _lab_families(
     rng = scene.seeds.rng("lab", lab)
     codes, families, weights = [], [], []
     for name, weight in operator.asks.items():
-        head = ()
+        head: tuple[str | Slot, ...] = ()
         if operator.instruction is not None and not operator.in_system:
             head = scene.language.instruction(operator.instruction, rng, operator.rewriting)
         for pattern in PROMPTS[name]:

@@ -14,7 +14,7 @@ from stillhunt.simulate.ids import U64, mint
 from stillhunt.simulate.network import COUNTRIES, Endpoints, Network, random_countries
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.pools import NEVER, Assignment
-from stillhunt.simulate.registration import OPEN, Roster, company_domains, draw_issuers, private_people
+from stillhunt.simulate.registration import OPEN, Roster, company_domains, draw_issuers, private_people, some
 from stillhunt.simulate.scene import Scene
 
 _LEASES = 3
@@ -136,8 +136,8 @@ def _registered(
         closed=np.where(assigned.ends == NEVER, OPEN, assigned.ends),
         email_domain=_mail(rng, operator, n),
         payment=payment,
-        issuer=np.where(none, None, issuers[group]),
-        payment_country=np.where(none, None, codes[country[group]]),
+        issuer=some(~none, issuers[group]),
+        payment_country=some(~none, codes[country[group]]),
         plan=plan.astype(object),
         verification=np.where(none, rng.choice(["phone", "none"], n), "card").astype(object),
     )

@@ -208,4 +208,5 @@ def arrivals(rng: np.random.Generator, n: int, cumulative: F64, edges: I64, jitt
     even = (np.arange(n) + rng.random(n) * 0.4) / max(n, 1)
     free = np.sort(rng.random(n))
     place = np.sort((1 - jitter) * even + jitter * free)
-    return np.interp(place * cumulative[-1], cumulative, edges.astype(np.float64)).astype(np.int64)
+    starts: I64 = np.interp(place * cumulative[-1], cumulative, edges.astype(np.float64)).astype(np.int64)
+    return starts

@@ -33,7 +33,10 @@ def render_batch(
 def render_requests(
     rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, roster: Roster, traffic: Traffic
 ) -> pa.Table:
-    """Rows of REQUESTS. What a channel does not pass on is null, whoever sent it."""
+    """Rows of REQUESTS, of the time in which their accounts were open. What a channel does not pass on is null,
+    whoever sent it."""
+    opened, closed = roster.created[traffic.account], roster.closed[traffic.account]
+    traffic = traffic.take(np.flatnonzero((opened <= traffic.time) & (traffic.time < closed)))
     app = apps.take(traffic.app)
     n = len(traffic)
     bare = (app.channel == CLOUD) | (app.channel == AGGREGATOR)

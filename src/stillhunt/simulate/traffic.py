@@ -6,6 +6,7 @@ Everybody's sessions, honest or not, go through :func:`converse`, so that no val
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,7 +269,7 @@ def _fail(
 def join(parts: list[Traffic]) -> Traffic:
     """All exchanges, one list after another."""
 
-    def together(name: str) -> object:
+    def together(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         if isinstance(values[0], np.ndarray):
             return np.concatenate(values)

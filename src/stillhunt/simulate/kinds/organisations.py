@@ -183,7 +183,7 @@ def _lab(scene: Scene, rng: np.random.Generator, n: int) -> Batches:
     for suite in suites:
         capability, family = book.shared.benchmarks[suite]
         items = max(12, int((120 + 60 * suite) * min(1.0, scene.thin * 2)))
-        days = np.r_[scene.models.release + rng.integers(0.2 * HOUR, 9 * HOUR), _reruns(rng, scene)]
+        days = np.r_[scene.models.release + rng.integers(HOUR // 5, 9 * HOUR), _reruns(rng, scene)]
         for start in days:
             model = int(rng.choice([3, 3, 4])) if start >= scene.models.release else int(rng.integers(3))
             account = rng.integers(n, size=items) if rng.random() < 0.5 else np.full(items, rng.integers(n))
