@@ -12,7 +12,7 @@ from stillhunt.simulate.ids import U64
 from stillhunt.simulate.scene import Scene
 
 API, CLOUD, AGGREGATOR, SUBSCRIPTION = range(len(CHANNELS))
-_OFFERED_TOOLS = np.array([0, 0, 0, 0, 1, 2, 3, 4, 6, 8, 12], dtype=np.int16)
+_OFFERED_TOOLS = np.array([0] * 15 + [1, 1, 2, 3, 4, 6, 8, 12], dtype=np.int16)
 _AGENT_TOOLS = np.array([4, 6, 8, 10, 12, 14, 16, 18, 24], dtype=np.int16)
 
 
@@ -23,7 +23,7 @@ class Apps:
     channel: code of CHANNELS. client: number in Clients, whose user agent is sent. tls: number in Clients, whose TLS
     fingerprint is seen; another one than ``client`` where something in between speaks TLS. max_tokens: −1 for none.
     temperature: NaN for none.
-    stream: 0 or 1. reasoning: share of sessions that ask for it. tools: how many are offered. caching: prompt
+    stream: share of requests that ask for it. reasoning: share of sessions that do. tools: how many are offered. caching: prompt
     caching is on. agentic: turns after the first carry results of tools. system: family of the system prompt, −1
     for none; system_tokens its length. sends_session, sends_device: what the program reports. retries: it repeats
     a failed request by itself.
@@ -34,7 +34,7 @@ class Apps:
     tls: NDArray[np.int16]
     max_tokens: NDArray[np.int32]
     temperature: NDArray[np.float32]
-    stream: NDArray[np.int8]
+    stream: NDArray[np.float64]
     reasoning: NDArray[np.float64]
     tools: NDArray[np.int16]
     caching: NDArray[np.bool_]
@@ -68,7 +68,7 @@ def draw_apps(
     web, agent = kind == "web", kind == "agent"
     channel = rng.choice([API, CLOUD, AGGREGATOR], n, p=[0.78, 0.12, 0.10]).astype(np.int8)
     channel[web | (agent & (rng.random(n) < 0.6))] = SUBSCRIPTION
-    reasoning = rng.choice([0.0, 0.1, 0.5, 1.0], n, p=[0.35, 0.3, 0.2, 0.15])
+    reasoning = rng.choice([0.0, 0.2, 0.5, 1.0], n, p=[0.25, 0.25, 0.25, 0.25])
     tools = np.where(agent, rng.choice(_AGENT_TOOLS, n), rng.choice(_OFFERED_TOOLS, n)).astype(np.int16)
     if system is None:
         system = _popular_systems(rng, scene, n)
@@ -79,7 +79,7 @@ def draw_apps(
         tls=_behind_proxy(rng, scene, client),
         max_tokens=draw_max_tokens(rng, n),
         temperature=draw_temperature(rng, n),
-        stream=(rng.random(n) < np.where(web | agent, 0.95, 0.45)).astype(np.int8),
+        stream=np.where(web | agent, rng.beta(9.0, 1.0, n), rng.beta(0.35, 0.45, n)),
         reasoning=reasoning,
         tools=np.where(web, 0, tools).astype(np.int16),
         caching=rng.random(n) < np.where(agent | web, 0.85, 0.4),

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from stillhunt.simulate.apps import Apps, draw_apps
 from stillhunt.simulate.apps import join as join_apps
 from stillhunt.simulate.clock import DAY, HOUR, I64, MINUTE, RHYTHMS, SECOND, hourly
-from stillhunt.simulate.enrolment import Enrolment, enrol
+from stillhunt.simulate.enrolment import Enrolment, enrol, pool_countries
 from stillhunt.simulate.grammar.patterns import PROMPTS
 from stillhunt.simulate.ids import mint
-from stillhunt.simulate.network import Endpoints, random_countries
+from stillhunt.simulate.network import ZONE_H, Endpoints, random_countries
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.people import Life, People, Ways, draw_people, live
 from stillhunt.simulate.pools import Assignment, arrivals, schedule
+from stillhunt.simulate.registration import texts
 from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
 from stillhunt.simulate.seeds import Seeds
@@ -29,6 +30,7 @@ from stillhunt.simulate.texts import Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
+_WITH_TOOLS = [CAPABILITY["agentic_reasoning"], CAPABILITY["software_engineering"]]
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,15 @@ def campaign(scene: Scene, seeds: Seeds, operator: Operator) -> Batches:
     begin, _ = _span(scene, operator)
     ready = begin + np.sort(rng.random(operator.accounts) ** 2 * operator.ramp_days * DAY).astype(np.int64)
     work = jobs.sessions
+    countries = pool_countries(rng, operator)
     seconds = work.turns * (work.gap_s + _SECONDS_PER_ANSWER)
-    assigned = schedule(rng, work.start, (seconds * SECOND).astype(np.int64), ready, operator.discipline)
+    lengths = (seconds * SECOND).astype(np.int64)
+    assigned = schedule(rng, work.start, lengths, ready, operator.discipline, ZONE_H[countries])
     assigned = _mass_ban(rng, scene, operator, assigned)
     served = np.flatnonzero(assigned.account >= 0)
     jobs = Jobs(work.take(served), jobs.apps, jobs.harvest[served])
     account = assigned.account[served]
-    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned)
+    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned, countries)
     sessions, apps = _dress(rng, jobs, account, enrolment, assigned.limited[served])
     traffic = converse(rng, scene, book, apps, sessions)
     traffic, apps = _hand_off(sessions, traffic, apps, enrolment)
@@ -102,19 +106,20 @@ def _tasks(
     n = max(1, round(exchanges / operator.turns))
     start = _dispatch(rng, scene, operator, n)
     labs = operator.labs or (operator.name,)
-    lab = rng.integers(len(labs), size=n)
-    asks = [_lab_families(scene, book, operator, name) for name in labs]
+    lab = _labs_by_time(rng, scene, operator, start)
     capability = np.zeros(n, dtype=np.int8)
     family = np.zeros(n, dtype=np.int32)
-    for place in range(n):
-        codes, families, weight = asks[lab[place]]
-        drawn = int(np.searchsorted(weight, rng.random()))
-        capability[place], family[place] = codes[drawn], families[drawn]
-    turns = np.maximum(1, rng.poisson(operator.turns - 1, n) + 1)
+    for number, name in enumerate(labs):
+        codes, families, weight = _lab_families(scene, book, operator, name)
+        rows = np.flatnonzero(lab == number)
+        drawn = np.searchsorted(weight, rng.random(len(rows)))
+        capability[rows], family[rows] = codes[drawn], families[drawn]
+    turns = rng.poisson(operator.turns - 1, n) + 1
     stored = rng.random(n) < operator.replay
     family = np.where(stored, _plain(rng, book, capability), family)
     probing = rng.random(n) < operator.probing
     family = np.where(probing, rng.choice(book.shared.probes, n), family)
+    carried = np.isin(capability, _WITH_TOOLS) & (rng.random(n) < operator.trajectories) & ~stored & ~probing
     first = int(rng.integers(2**40))
     apps = _task_apps(rng, scene, book, operator)
     sessions = plan(
@@ -123,16 +128,16 @@ def _tasks(
         start,
         _nowhere(n),
         turns=turns,
-        gap_s=1.5 + rng.exponential(6.0, n),
+        gap_s=np.where(stored, 45.0, 2.0) * rng.lognormal(0.5, 1.0, n),
         capability=capability,
         family=family,
         variant=first + np.cumsum(turns) - turns,
         style=mint(rng, n),
-        fresh=~stored,
-        app=rng.integers(len(apps), size=n),
+        fresh=~stored & ~carried,
+        app=np.where(carried, rng.integers(2, len(apps), n), rng.random(n) < 0.3),
         model=0,
         refused=np.where(probing, 0.75, 0.012),
-        wordy=1.15,
+        wordy=1.0,
     )
     return sessions, apps
 
@@ -164,16 +169,38 @@ def _plain(rng: np.random.Generator, book: Book, capability: NDArray[np.int8]) -
 
 
 def _task_apps(rng: np.random.Generator, scene: Scene, book: Book, operator: Operator) -> Apps:
-    """The parameters that task runners send: one set for the whole campaign, or a few dozen."""
-    n = 1 if operator.same_parameters else 40
-    system = np.full(n, -1, dtype=np.int32)
+    """The settings of task runners: a plain one, one that is set up with care, and some agents'."""
+    apps = draw_apps(rng, scene, np.array(["sdk", "sdk", "agent", "agent", "agent", "agent"]))
+    n = len(apps)
+    plain = np.arange(n) == 0
+    apps = replace(
+        apps,
+        temperature=np.where(plain, np.float32("nan"), apps.temperature).astype(np.float32),
+        max_tokens=np.where(plain, np.int32(-1), apps.max_tokens).astype(np.int32),
+        tools=np.where(plain, np.int16(0), apps.tools).astype(np.int16),
+        system=np.where(plain, np.int32(-1), apps.system).astype(np.int32),
+        stream=np.where(plain, apps.stream.clip(0.05, 0.95), apps.stream),
+    )
     if operator.instruction is not None and operator.in_system:
         lab = scene.seeds.rng("lab", (operator.labs or (operator.name,))[0], "system")
         head = scene.language.instruction(operator.instruction, lab, operator.rewriting)
-        system[:] = book.add(scene.language.family("", prefix=head))
-    apps = draw_apps(rng, scene, np.full(n, "sdk"), system)
-    eager = {"reasoning": 0.8}.get(operator.instruction or "", 0.4)
-    return replace(apps, reasoning=np.maximum(apps.reasoning, eager), system_variant=mint(rng, n))
+        apps = replace(
+            apps, system=np.full(n, book.add(scene.language.family("", prefix=head)), dtype=np.int32)
+        )
+    return replace(apps, reasoning=np.maximum(apps.reasoning, 0.2), system_variant=mint(rng, n))
+
+
+def _labs_by_time(
+    rng: np.random.Generator, scene: Scene, operator: Operator, start: I64
+) -> NDArray[np.int64]:
+    """Whose task each job is: all labs that use the pool by then, alike."""
+    labs = operator.labs or (operator.name,)
+    length = scene.window.end - scene.window.start
+    joined = np.array([scene.window.start + operator.joins.get(name, 0.0) * length for name in labs])
+    there = start[:, None] >= joined
+    there[:, int(joined.argmin())] = True
+    lab: NDArray[np.int64] = np.where(there, rng.random(there.shape), -1.0).argmax(axis=1)
+    return lab
 
 
 def _dispatch(rng: np.random.Generator, scene: Scene, operator: Operator, n: int) -> I64:
@@ -183,6 +210,9 @@ def _dispatch(rng: np.random.Generator, scene: Scene, operator: Operator, n: int
     middle = edges[:-1] + 5 * MINUTE
     intensity = hourly(RHYTHMS.index(operator.rhythm), middle)
     intensity = intensity * np.clip((middle - begin) / max(1.0, operator.ramp_days * DAY), 0.05, 1.0)
+    for share in operator.joins.values():
+        joined = scene.window.start + share * (scene.window.end - scene.window.start)
+        intensity = intensity * np.where(middle >= joined, 1.0, 1 - 1 / len(operator.labs))
     for _ in range(operator.pauses):
         stop = begin + int(rng.random() * (end - begin))
         length = int(rng.uniform(0.7, 7.0) * HOUR)
@@ -201,10 +231,14 @@ def _crowd(
     ways = Ways(program=operator.customer_program)
     if operator.customer_program == "agent":
         ways = replace(ways, personas=(0, 6, 0, 0, 3, 0))
-    people = draw_people(rng, scene, book, life, ways)
+    people = replace(draw_people(rng, scene, book, life, ways), continued=operator.continued)
     if volume > 0:
         people = _paced(people, volume, (end - begin) / DAY)
-    return live(rng, scene, book, people), people.apps
+    apps = people.apps
+    if operator.harness:
+        popular = scene.phrasebook.agents[int(rng.integers(3))]
+        apps = replace(apps, system=np.full(len(apps), popular, dtype=np.int32))
+    return live(rng, scene, book, people), apps
 
 
 def _paced(people: People, volume: float, days: float) -> People:
@@ -288,8 +322,8 @@ def _labelled(
     n = len(enrolment.roster)
     carried = np.bincount(traffic.account, weights=jobs.harvest[traffic.source], minlength=n) > 0
     seen = np.flatnonzero(np.bincount(traffic.account, minlength=n) > 0)
-    kind = np.where(carried, "distillation", "reseller").astype(object)
-    name = np.full(n, operator.name, dtype=object)
+    kind = np.where(carried | operator.honest, operator.truth, "reseller").astype(object)
+    name = texts(None if operator.honest else operator.name, n)
     roster = replace(enrolment.roster, kind=kind, campaign=name).take(seen)
     number = np.full(n, -1, dtype=np.int64)
     number[seen] = np.arange(len(seen))

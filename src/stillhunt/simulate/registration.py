@@ -20,7 +20,7 @@ Strings = NDArray[np.object_]
 OPEN = np.iinfo(np.int64).max
 """``closed`` of an account that is still open."""
 
-_MEAN_AGE_DAYS = 75.0
+_MEAN_AGE_DAYS = 60.0
 _ISSUER_WEIGHT = np.r_[
     np.full(len(VIRTUAL_ISSUERS), 3.0), 8.0 / (np.arange(len(ISSUERS) - len(VIRTUAL_ISSUERS)) + 2.0)
 ]

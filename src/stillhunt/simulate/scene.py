@@ -51,6 +51,8 @@ class Phrasebook:
     families: tuple[Family, ...]
     prompts: tuple[Codes, ...]
     """Per capability code."""
+    first_prompt: Codes
+    """One of each, by capability code: the family of prompts that people copy from each other."""
     answers: tuple[Codes, ...]
     follow_ups: Codes
     tool_results: Codes
@@ -157,6 +159,7 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
         benchmarks.append((CAPABILITY[name], int(add(some(BENCHMARK[name], 1), fixed=True)[0])))
     return Phrasebook(
         prompts=prompts,
+        first_prompt=np.array([families_of[0] for families_of in prompts], dtype=np.int32),
         answers=answers,
         follow_ups=add(FOLLOW_UPS),
         tool_results=add(TOOL_RESULTS),

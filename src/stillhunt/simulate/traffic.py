@@ -112,9 +112,10 @@ def converse(rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, ses
     cached = np.where(app.caching & (reused >= 1024), reused // 64 * 64, 0)
     prompt, completion = _texts(rng, book, app, sessions, source, turn)
     finish = _finish(rng, app, sessions, source, turn, written)
+    goes_on = (turn > 0) | (sessions.origin != sessions.session)[source]
     signature = np.where(
-        reasoning[source] & (turn > 0) & ~sessions.fresh[source],
-        mix(sessions.session[source] + (turn.astype(np.uint64) + np.uint64(2)) // np.uint64(3), 11)
+        reasoning[source] & goes_on & ~sessions.fresh[source],
+        mix(sessions.origin[source] + (turn.astype(np.uint64) + np.uint64(2)) // np.uint64(3), 11)
         >> np.uint64(1),
         np.uint64(0),
     )

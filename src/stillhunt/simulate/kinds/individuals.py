@@ -39,6 +39,6 @@ def _people(scene: Scene, seeds: Seeds, accounts: int, kind: str, ways: Ways) ->
         people = draw_people(rng, scene, book, life, ways)
         apps = people.apps
         if kind == "agent_user":
-            apps = replace(apps, system=np.repeat(zipf(rng, scene.phrasebook.agents[:4], n), 2))
+            apps = replace(apps, system=np.repeat(zipf(rng, scene.phrasebook.agents[:4], n), len(apps) // n))
         traffic = converse(rng, scene, book, apps, live(rng, scene, book, people))
         yield render_batch(rng, scene, book, apps, roster, traffic)
