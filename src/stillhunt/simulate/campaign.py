@@ -30,7 +30,10 @@ from stillhunt.simulate.texts import Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
-_WITH_TOOLS = [CAPABILITY["agentic_reasoning"], CAPABILITY["software_engineering"]]
+_WORKERS = 6
+"""Each serves its share of the accounts with its own settings."""
+_AGENTS = 2
+_SETTINGS = 2
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,6 @@ def _tasks(
     family = np.where(stored, _plain(rng, book, capability), family)
     probing = rng.random(n) < operator.probing
     family = np.where(probing, rng.choice(book.shared.probes, n), family)
-    carried = np.isin(capability, _WITH_TOOLS) & (rng.random(n) < operator.trajectories) & ~stored & ~probing
     first = int(rng.integers(2**40))
     apps = _task_apps(rng, scene, book, operator)
     sessions = plan(
@@ -133,8 +135,8 @@ def _tasks(
         family=family,
         variant=first + np.cumsum(turns) - turns,
         style=mint(rng, n),
-        fresh=~stored & ~carried,
-        app=np.where(carried, rng.integers(2, len(apps), n), rng.random(n) < 0.3),
+        fresh=~stored,
+        app=rng.random(n) < 0.3,
         model=0,
         refused=np.where(probing, 0.75, 0.012),
         wordy=1.0,
@@ -164,30 +166,29 @@ def _plain(rng: np.random.Generator, book: Book, capability: NDArray[np.int8]) -
     family = np.zeros(len(capability), dtype=np.int32)
     for code in np.unique(capability):
         rows = np.flatnonzero(capability == code)
-        family[rows] = rng.choice(book.shared.prompts[code], len(rows))
+        short, long = (
+            rng.choice(some[code], len(rows)) for some in (book.shared.prompts, book.shared.long_prompts)
+        )
+        family[rows] = np.where(rng.random(len(rows)) < 0.5, long, short)
     return family
 
 
 def _task_apps(rng: np.random.Generator, scene: Scene, book: Book, operator: Operator) -> Apps:
-    """The settings of task runners: a plain one, one that is set up with care, and some agents'."""
-    apps = draw_apps(rng, scene, np.array(["sdk", "sdk", "agent", "agent", "agent", "agent"]))
-    n = len(apps)
-    plain = np.arange(n) == 0
-    apps = replace(
-        apps,
-        temperature=np.where(plain, np.float32("nan"), apps.temperature).astype(np.float32),
-        max_tokens=np.where(plain, np.int32(-1), apps.max_tokens).astype(np.int32),
-        tools=np.where(plain, np.int16(0), apps.tools).astype(np.int16),
-        system=np.where(plain, np.int32(-1), apps.system).astype(np.int32),
-        stream=np.where(plain, apps.stream.clip(0.05, 0.95), apps.stream),
-    )
+    """The settings of the workers that run tasks, two each, in order; agents among them carry a task through with
+    tools, the others ask once."""
+    kind = np.repeat(rng.permutation(["sdk"] * (_WORKERS - _AGENTS) + ["agent"] * _AGENTS), _SETTINGS)
+    apps = draw_apps(rng, scene, kind)
     if operator.instruction is not None and operator.in_system:
         lab = scene.seeds.rng("lab", (operator.labs or (operator.name,))[0], "system")
         head = scene.language.instruction(operator.instruction, lab, operator.rewriting)
+        system = book.add(scene.language.family("", prefix=head))
         apps = replace(
-            apps, system=np.full(n, book.add(scene.language.family("", prefix=head)), dtype=np.int32)
+            apps,
+            system=np.full(len(apps), system, dtype=np.int32),
+            system_variant=mint(rng, len(apps)),
+            system_changes=np.full(len(apps), operator.rewriting == "per_request"),
         )
-    return replace(apps, reasoning=np.maximum(apps.reasoning, 0.2), system_variant=mint(rng, n))
+    return apps
 
 
 def _labs_by_time(
@@ -267,7 +268,8 @@ def _dress(
     where = enrolment.where(rng, account, sessions.start)
     task = jobs.harvest & (sessions.where.country < 0)
     model = np.where(task, enrolment.model(rng, account, sessions.start), sessions.model).astype(np.int16)
-    apps = enrolment.wear(jobs.apps.take(sessions.app), account)
+    runner = np.where(task, account % _WORKERS * _SETTINGS + sessions.app, sessions.app)
+    apps = enrolment.wear(jobs.apps.take(runner), account)
     dressed = replace(
         sessions,
         account=account,
@@ -276,6 +278,7 @@ def _dress(
         device=enrolment.device[account],
         key=enrolment.key[account],
         model=model,
+        fresh=sessions.fresh & ~(task & apps.agentic),
         style=np.where(task, enrolment.style[account], sessions.style),
         limited=np.where(limited, 0.3, sessions.limited),
     )

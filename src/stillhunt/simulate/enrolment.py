@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stillhunt.simulate.apps import AGGREGATOR, API, CLOUD, SUBSCRIPTION, Apps, draw_apps
+from stillhunt.simulate.apps import API, SUBSCRIPTION, Apps, draw_apps
 from stillhunt.simulate.catalogue import VIRTUAL_ISSUERS, Models, draw_public_mail
 from stillhunt.simulate.clock import DAY, F64, HOUR, I64
 from stillhunt.simulate.ids import U64, mint
 from stillhunt.simulate.network import COUNTRIES, Endpoints, Network, random_countries
 from stillhunt.simulate.operators import Operator
+from stillhunt.simulate.people import whims
 from stillhunt.simulate.pools import NEVER, Assignment
 from stillhunt.simulate.registration import (
     OPEN,
@@ -58,7 +59,7 @@ class Enrolment:
 
     def model(self, rng: np.random.Generator, account: I64, time: I64) -> NDArray[np.int16]:
         """The model that each account asks at each time."""
-        return self.models.choose(rng, time, self.taste[account], self.lag[account])
+        return self.models.choose(rng, time, whims(rng, self.taste[account]), self.lag[account])
 
     def wear(self, apps: Apps, account: I64) -> Apps:
         """``apps`` as they look when sent through ``account``: parameters stay, the client is the account's."""
@@ -217,10 +218,9 @@ def _disguises(rng: np.random.Generator, scene: Scene, operator: Operator, n: in
     if operator.firm:
         gateway = draw_apps(rng, scene, np.array(["gateway"]))
         return replace(gateway, channel=np.array([API], dtype=np.int8)).take(np.zeros(n, dtype=np.int64))
-    channel = np.int8(rng.choice([API, SUBSCRIPTION, AGGREGATOR, CLOUD], p=[0.62, 0.26, 0.08, 0.04]))
-    kind = "agent" if channel == SUBSCRIPTION else "sdk"
-    apps = draw_apps(rng, scene, np.full(n, kind))
-    channels = np.where(rng.random(n) < 0.8, channel, apps.channel).astype(np.int8)
+    channel = np.int8(rng.choice([API, SUBSCRIPTION], p=[0.65, 0.35]))
+    apps = draw_apps(rng, scene, rng.choice(["sdk", "agent", "web"], n, p=[0.5, 0.35, 0.15]))
+    channels = np.where(rng.random(n) < 0.35, channel, apps.channel).astype(np.int8)
     relay = scene.clients.draw(rng, "sdk", 3)
     if operator.rewrites_headers:
         tls = relay[rng.integers(3, size=n)]

@@ -26,6 +26,8 @@ _COMMON = 0.02
 """Values that fewer accounts than this share have count as one: who shares a rare value is a matter of links."""
 _FEW = 64
 """Numbers with at most so many values are names of settings rather than measurements."""
+_IDENTIFIER = 64
+"""Characters of the longest identifier; longer strings are texts, whose order says nothing about their format."""
 _FOLDS = 5
 _PRIOR = 5.0
 
@@ -95,10 +97,13 @@ def _of_requests(column: pa.Array, owner: I64, hostile: NDArray[np.bool_]) -> It
     order = values.dictionary_encode()
     codes = order.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     yield "distinct", _distinct(codes, owner, n)
-    if len(order.dictionary) <= _FEW or pa.types.is_string(column.type):
+    text = pa.types.is_string(column.type)
+    if len(order.dictionary) <= _FEW or (text and not _long(order.dictionary)):
         yield "commonest value", _hostile_rate(codes, owner, hostile)
-    if pa.types.is_string(column.type):
+    if text:
         yield "length", _mean(pc.utf8_length(values).to_numpy().astype(np.float64), owner, n)
+        if len(order.dictionary) <= _FEW or _long(order.dictionary):
+            return
         rank = np.empty(len(order.dictionary), dtype=np.float64)
         rank[pc.array_sort_indices(order.dictionary).to_numpy()] = np.arange(len(rank))
         yield "alphabetical", _mean(rank[codes], owner, n)
@@ -107,6 +112,10 @@ def _of_requests(column: pa.Array, owner: I64, hostile: NDArray[np.bool_]) -> It
     yield "mean", _mean(number, owner, n)
     yield "largest", _largest(number, owner, n)
     yield "spread", np.sqrt(np.maximum(_mean(number**2, owner, n) - _mean(number, owner, n) ** 2, 0))
+
+
+def _long(names: pa.Array) -> bool:
+    return bool(pc.max(pc.utf8_length(names)).as_py() > _IDENTIFIER)
 
 
 def _of_times(time: I64, owner: I64, n: int) -> Iterator[tuple[str, F64]]:

@@ -19,8 +19,7 @@ class Operator:
     Harvest: ``asks`` weighs capabilities; ``instruction`` is what is wrapped around each task (None for bare tasks);
     ``rewriting`` varies its wording (``fixed``, ``paraphrased``, ``per_request``); ``in_system`` puts it into the
     system prompt; ``turns`` tasks per session; ``replay`` is the share of sessions that replay stored conversations
-    of users instead of tasks; ``trajectories`` the share of agents' and programmers' tasks that are carried through
-    with tools, turn by turn; ``probing`` the share that tries extraction tricks, most of which are refused.
+    of users instead of tasks; ``probing`` the share that tries extraction tricks, most of which are refused.
 
     Rhythm: ``rhythm`` and ``jitter`` of the dispatcher; ``pauses`` outages of the whole pipeline; ``pivot``
     moves to a new model within a day of its release. Accounts sleep if the discipline says so.
@@ -35,8 +34,8 @@ class Operator:
     ``banned_at`` is the share of the window at which the provider bans the whole pool.
 
     Infrastructure: accounts per address (0: a fresh exit for every session), per card (0: no card), per device (0: one
-    each); ``rewrites_headers`` gives each account an agent string of its own; ``same_parameters`` runs each kind of
-    task with the same few settings on all accounts. A ``firm`` hides nothing: its accounts are one organisation's, with
+    each); ``rewrites_headers`` gives each account an agent string of its own; ``same_parameters`` gives all
+    accounts of a worker its few settings. A ``firm`` hides nothing: its accounts are one organisation's, with
     one card, some servers and one program.
 
     Registration: ``stock_days`` before first use over which the accounts were made, in ``batches`` (0: one by one);
@@ -58,7 +57,6 @@ class Operator:
     in_system: bool = False
     turns: float = 3.0
     replay: float = 0.0
-    trajectories: float = 0.4
     probing: float = 0.0
     rhythm: str = "flat"
     jitter: float = 0.2

@@ -65,8 +65,8 @@ PERSONAS = tuple(_PERSONAS)
 _SHARE = np.array([row[0] for row in _PERSONAS.values()])
 SCRIPT = PERSONAS.index("script")
 _PROGRAMS = np.array(["sdk", "web", "agent"])
-APPS_EACH = 3
-_APP_SHARE = (0.62, 0.26, 0.12)
+APPS_EACH = 5
+_APP_SHARE = (0.46, 0.24, 0.14, 0.1, 0.06)
 _COPIED = 0.02
 """Share of sessions that begin with a prompt found somewhere, copied word for word."""
 _PLACES_EACH = 3
@@ -76,7 +76,7 @@ _PLACES_EACH = 3
 class People:
     """n people. Per person: ``habits``; ``persona`` code; ``turns`` and ``gap_s`` typical of a session; ``style``;
     ``taste`` of model and ``lag`` days until a new one is used; ``family`` of their own template, −1 for none;
-    ``wordy``. ``apps`` and ``places``: three each, in order. ``device``: of each app."""
+    ``wordy``. ``apps``: five each, ``places``: three each, in order. ``device``: of each app."""
 
     habits: Habits
     country: NDArray[np.int16]
@@ -91,6 +91,8 @@ class People:
     apps: Apps
     places: Endpoints
     device: U64
+    pastes: F64
+    """Share of sessions whose first prompt has something pasted below."""
     continued: float = 0.06
     """Share of sessions that carry on the one before, with its signed reasoning."""
 
@@ -112,8 +114,8 @@ class Ways:
     """How people of one kind differ from people at large. ``rate``: exchanges a day, median; ``spread``: of its
     logarithm. ``personas``: shares of PERSONAS. ``program``: forced kind of client, if any."""
 
-    rate: float = 16.0
-    spread: float = 1.3
+    rate: float = 15.0
+    spread: float = 1.2
     personas: tuple[float, ...] = tuple(_SHARE)
     program: str | None = None
     places: str | None = None
@@ -141,7 +143,7 @@ def draw_people(
         end=np.minimum(life.end, scene.window.end),
         zone_h=ZONE_H[country] + rng.normal(0, 0.7, n),
         rhythm=rhythm.astype(np.int8),
-        weekend=np.where(machine & (rng.random(n) < 0.6), 1.0, rng.beta(2, 2, n)),
+        weekend=np.where(machine & (rng.random(n) < 0.6), 1.0, rng.beta(2.6, 1.8, n)),
         day_share=np.where(machine, 0.95, rng.beta(3, 1.6, n)),
     )
     kind = _programs(rng, persona, n) if ways.program is None else np.full(n * APPS_EACH, ways.program)
@@ -159,12 +161,13 @@ def draw_people(
         taste=rng.choice(3, n, p=[0.5, 0.3, 0.2]).astype(np.int8),
         lag=rng.exponential(9.0, n) * (rng.random(n) > 0.12),
         family=family,
-        wordy=rng.lognormal(0, 0.5, n),
+        wordy=rng.lognormal(0, 0.6, n),
         apps=apps,
         places=_places(rng, scene, country, machine)
         if ways.places is None
         else _exits(rng, scene, country, ways.places),
         device=device,
+        pastes=rng.beta(0.9, 1.2, n),
     )
 
 
@@ -190,7 +193,7 @@ def _programs_of(rng: np.random.Generator, scene: Scene, kind: NDArray[np.str_])
     """Applications and the installation that each runs on: often one program on one machine, set up differently."""
     apps, device = draw_apps(rng, scene, kind), mint(rng, len(kind))
     first = np.arange(len(kind)) // APPS_EACH * APPS_EACH
-    same = (rng.random(len(kind)) < 0.6) & (kind == kind[first])
+    same = (rng.random(len(kind)) < 0.75) & (kind == kind[first])
     take = np.where(same, first, np.arange(len(kind)))
     return replace(apps, client=apps.client[take], tls=apps.tls[take]), device[take]
 
@@ -254,16 +257,27 @@ def live(rng: np.random.Generator, scene: Scene, book: Book, people: People) -> 
         style=style,
         fresh=fresh & ~copied,
         app=app,
-        model=scene.models.choose(rng, start, people.taste[person], people.lag[person]),
+        model=scene.models.choose(rng, start, whims(rng, people.taste[person]), people.lag[person]),
         where=people.places.take(person * _PLACES_EACH + place),
         device=device,
-        key=mix(people.style[person] + (which == 1).astype(np.uint64), 3) >> np.uint64(1),
+        key=mix(
+            people.style[person]
+            + ((which > 0) & (people.style[person] % np.uint64(5) < 2)).astype(np.uint64),
+            3,
+        )
+        >> np.uint64(1),
         session=session,
         origin=np.where(follows, np.roll(session, 1), session),
         limited=np.full(n, 0.004) * (1 + people.habits.rate[person]).clip(1, 20),
         refused=np.where(rng.random(n) < 0.02, 0.25, 0.002),
         wordy=people.wordy[person],
     )
+
+
+def whims(rng: np.random.Generator, taste: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The model of each session, where now and then another than the usual one is taken."""
+    n = len(taste)
+    return np.where(rng.random(n) < 0.25, rng.choice(3, n, p=[0.4, 0.35, 0.25]), taste).astype(np.int8)
 
 
 def _popular(rng: np.random.Generator, n: int) -> U64:
@@ -279,6 +293,7 @@ def _wishes(
     capability = np.zeros(n, dtype=np.int8)
     family = np.zeros(n, dtype=np.int32)
     persona = people.persona[person]
+    pastes = rng.random(n) < people.pastes[person]
     for code, name in enumerate(PERSONAS):
         rows = np.flatnonzero(persona == code)
         wanted = _PERSONAS[name][1]
@@ -287,7 +302,10 @@ def _wishes(
         capability[rows] = rng.choice(codes, len(rows), p=weight / weight.sum())
     for code in np.unique(capability):
         rows = np.flatnonzero(capability == code)
-        family[rows] = rng.choice(book.shared.prompts[code], len(rows))
+        short, long = (
+            rng.choice(some[code], len(rows)) for some in (book.shared.prompts, book.shared.long_prompts)
+        )
+        family[rows] = np.where(pastes[rows], long, short)
     own = people.family[person]
     return np.where(own >= 0, CAPABILITY["data_transformation"], capability).astype(np.int8), np.where(
         own >= 0, own, family

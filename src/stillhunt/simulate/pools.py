@@ -24,7 +24,8 @@ class Discipline:
     than others. cap: sessions that an account may have open at once. cool_down_s: rest after a limit was hit.
     bans_per_day: chance per account and day in use. response: what a ban leads to; ``replace`` puts a new account
     in its place after ``replace_h`` hours, ``fail_over`` lets the rest carry on, ``back_off`` stops the pool
-    for ``back_off_h`` hours besides. sleeps: an account rests while it is night where it claims to be.
+    for ``back_off_h`` hours besides. sleeps: an account rests while it is night where it claims to be. duty: share of
+    days on which an account is used at all.
     """
 
     scheduler: Scheduler = "lru"
@@ -36,6 +37,7 @@ class Discipline:
     replace_h: float = 6.0
     back_off_h: float = 18.0
     sleeps: bool = False
+    duty: float = 1.0
 
 
 @dataclass
@@ -49,9 +51,16 @@ class _State:
     last_use: list[int]
     zone: list[int]
     """Microseconds ahead of UTC; account k has the k-th, cyclically."""
+    shift: list[int] = field(default_factory=list)
+    """Microseconds by which an account's days begin before UTC's."""
     paused_until: int = 0
     queue: list[tuple[int, float, int]] = field(default_factory=list)
     waiting: list[tuple[int, int]] = field(default_factory=list)
+
+    def day_off(self, number: int, day: int, duty: float) -> bool:
+        """Whether the account rests on that day: days come in runs of some length, different for each account."""
+        place = (number * 0.618033988749895 + day * 0.7548776662466927 + self.weight[number]) % 1
+        return place >= duty
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,7 @@ def _open(rng: np.random.Generator, born: I64, discipline: Discipline, zone_h: F
         cool_until=[0] * n,
         weight=[fates.weight() for _ in range(n)],
         last_use=[0] * n,
+        shift=[int(fates.uniform() * DAY) for _ in range(n)],
         zone=(zone_h * HOUR).astype(np.int64).tolist(),
     )
     state.waiting = [(ready, number) for number, ready in enumerate(state.born)]
@@ -153,7 +163,7 @@ def _oldest(state: _State, now: int, discipline: Discipline) -> int:
         number = entry[2]
         if state.ends[number] <= now:
             continue
-        if discipline.sleeps and (wakes := _wakes(state, number, now)) > now:
+        if (wakes := _wakes(state, number, now, discipline)) > now:
             heapq.heappush(state.waiting, (wakes, number))
             continue
         if _busy(state, number, now, discipline):
@@ -191,13 +201,20 @@ def _any(state: _State, now: int, discipline: Discipline, first: float, second: 
 
 
 def _busy(state: _State, number: int, now: int, discipline: Discipline) -> bool:
-    if state.cool_until[number] > now or (discipline.sleeps and _wakes(state, number, now) > now):
+    if state.cool_until[number] > now or _wakes(state, number, now, discipline) > now:
         return True
     return sum(until > now for until in state.open_until[number]) >= discipline.cap
 
 
-def _wakes(state: _State, number: int, now: int) -> int:
-    """When the account is up: now, or at the end of its night of eight hours, which begins when it pleases."""
+def _wakes(state: _State, number: int, now: int, discipline: Discipline) -> int:
+    """When the account may be used: now, after its day off, or after its night of eight hours, which begins when it
+    pleases."""
+    if discipline.duty < 1:
+        local = now + state.shift[number]
+        if state.day_off(number, local // DAY, discipline.duty):
+            return now + DAY - local % DAY
+    if not discipline.sleeps:
+        return now
     begins = 22 * HOUR + number % 5 * 40 * MINUTE
     night = (now + state.zone[number % len(state.zone)] - begins) % DAY
     return now if night > 8 * HOUR else now + 8 * HOUR - night + number % 7 * 9 * MINUTE
@@ -223,6 +240,7 @@ def _age(state: _State, number: int, now: int, fates: _Fates, discipline: Discip
     state.cool_until.append(0)
     state.weight.append(fates.weight())
     state.last_use.append(0)
+    state.shift.append(int(fates.uniform() * DAY))
     heapq.heappush(state.waiting, (ready, len(state.born) - 1))
 
 

@@ -6,36 +6,55 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from stillhunt.errors import SettingError
+from stillhunt.simulate.kinds.agencies import agencies
 from stillhunt.simulate.kinds.campuses import universities
+from stillhunt.simulate.kinds.contracts import big_relays, gateways, vendors
 from stillhunt.simulate.kinds.farms import trial_farms
-from stillhunt.simulate.kinds.individuals import agent_users, individuals
+from stillhunt.simulate.kinds.individuals import agent_users, individuals, vpn_users
 from stillhunt.simulate.kinds.organisations import enterprises, evaluations, saas
+from stillhunt.simulate.kinds.pipelines import ci_runners, migrations
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.pools import Discipline
 from stillhunt.simulate.scene import Batches, Scene
 from stillhunt.simulate.seeds import Seeds
+from stillhunt.simulate.shapes import ADAPTIVE, DRIP, EVASIONS, LETTER, SHAPES, SMALL
 
 Kind = Callable[[Scene, Seeds, int], Batches]
 
 KINDS: Mapping[str, Kind] = {
     "individuals": individuals,
+    "vpn_users": vpn_users,
     "agent_users": agent_users,
     "saas": saas,
     "enterprises": enterprises,
     "universities": universities,
     "evaluations": evaluations,
+    "vendors": vendors,
+    "ci_runners": ci_runners,
+    "gateways": gateways,
+    "migrations": migrations,
+    "agencies": agencies,
     "trial_farms": trial_farms,
+    "big_relays": big_relays,
 }
 
 _PEOPLE = {
     "individuals": 3000,
+    "vpn_users": 300,
     "agent_users": 800,
-    "saas": 520,
-    "enterprises": 420,
+    "saas": 500,
+    "enterprises": 400,
     "universities": 360,
-    "evaluations": 20,
-    "trial_farms": 520,
+    "evaluations": 24,
+    "vendors": 36,
+    "ci_runners": 120,
+    "gateways": 100,
+    "migrations": 80,
+    "agencies": 90,
+    "trial_farms": 600,
+    "big_relays": 60,
 }
+"""Accounts of each kind, the same in every profile."""
 
 
 @dataclass(frozen=True)
@@ -56,51 +75,26 @@ class Scenario:
     """Columns that the shapes in it fix by definition, for the check against leaks."""
 
 
-_LETTER = Operator(
-    name="letter",
-    accounts=40,
-    rate=25.6,
-    asks={"agentic_reasoning": 3.0, "software_engineering": 3.0, "long_horizon_planning": 2.0},
-    instruction="agent",
-    turns=3.0,
-    per_card=4.0,
-    discipline=Discipline(scheduler="lru", bans_per_day=0.01),
-)
-_SMALL = Operator(
-    name="small",
-    accounts=18,
-    rate=30.0,
-    begin=0.1,
-    asks={"reasoning_traces": 2.0, "grading": 2.0, "mathematics": 1.0},
-    instruction="reasoning",
-    turns=5.0,
-    ramp_days=0.05,
-    per_card=6.0,
-    per_device=3.0,
-    per_address=3.0,
-    jitter=0.05,
-    rewrites_headers=False,
-    stock_days=4.0,
-    batches=1,
-)
-_DRIP = Operator(
-    name="drip",
-    accounts=22,
-    rate=13.0,
-    asks={"software_engineering": 2.0, "agentic_reasoning": 2.0, "reasoning_traces": 2.0, "writing": 1.0},
-    instruction="reasoning",
-    in_system=True,
-    turns=5.0,
-    replay=0.9,
-    per_card=0.0,
-    per_address=1.5,
-    stock_days=12.0,
-    batches=3,
-    trials=True,
-    rhythm="day",
-    jitter=0.6,
-    discipline=Discipline(scheduler="lru", bans_per_day=0.02),
-)
+_ABOUT = {
+    "letter": "agentic work through many accounts, 26 requests a day each; oldest use first",
+    "first_reports": "three operators at once: synchronised grading, shared cards, a relay that jumps to a new model",
+    "two_pools": "one injected instruction; a banned pool's traffic moves to a second pool that serves others too",
+    "relay_sessions": "live users' sessions, forwarded and kept; signed reasoning moves between accounts",
+    "harness": "an operator forwards its own users of one coding agent",
+    "rotated": "few accounts at a very high rate, burnt and replaced every few days",
+    "drip": "free trials that replay stored conversations, 13 requests a day",
+    "small": "some dozens of accounts that start together and share cards, addresses and machines",
+    "mixed": "a reseller's pool of which a third is one laboratory's",
+    "probe": "days of refused extraction tricks on few accounts, then volume on others",
+}
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "first_reports": (),
+    "two_pools": (),
+    "rotated": (),
+    "drip": (),
+    "small": (),
+    "probe": (),
+}
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -109,11 +103,23 @@ SCENARIOS: Mapping[str, Scenario] = {
             "demo",
             "three campaigns among every common kind of honest customer",
             _PEOPLE,
-            (_LETTER, _SMALL, _DRIP),
+            (LETTER, SMALL, DRIP),
         ),
         Scenario("honest", "every honest kind and abuse that is not distillation; no campaign", _PEOPLE),
+        *(
+            Scenario(name, _ABOUT[name], _PEOPLE, operators, fixed=_FIXED.get(name, ()))
+            for name, operators in SHAPES.items()
+        ),
+        Scenario("adaptive", "an operator who turns every knob of evasion at once", _PEOPLE, (ADAPTIVE,)),
     )
 }
+"""The profiles that ``--profile`` names."""
+
+EVASION: Mapping[str, Scenario] = {
+    name: Scenario(f"evasion-{name}", f"one operator, one knob: {name.replace('_', ' ')}", _PEOPLE, operators)
+    for name, operators in EVASIONS.items()
+}
+"""One knob of evasion at a time, for the cost of each; ``reusing`` is the operator who turns none."""
 
 
 def scenario(name: str) -> Scenario:

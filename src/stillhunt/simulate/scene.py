@@ -16,6 +16,8 @@ from stillhunt.simulate.grammar.patterns import (
     AGENT_SYSTEMS,
     ANSWERS,
     BENCHMARK,
+    CONTEXTS,
+    ELABORATIONS,
     FOLLOW_UPS,
     PROBES,
     PROMPTS,
@@ -53,7 +55,12 @@ class Phrasebook:
     """Per capability code."""
     first_prompt: Codes
     """One of each, by capability code: the family of prompts that people copy from each other."""
+    long_prompts: tuple[Codes, ...]
+    """The same with something pasted below."""
     answers: tuple[Codes, ...]
+    """Per capability code: each pattern in ``len(ELABORATIONS)`` lengths, in order."""
+    own_systems: Codes
+    """System prompts that people write for themselves; ``variant`` says whose."""
     follow_ups: Codes
     tool_results: Codes
     refusals: Codes
@@ -151,7 +158,11 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
 
     other = PROMPTS["knowledge"] + PROMPTS["conversation"]
     prompts = tuple(add(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES)
-    answers = tuple(add(ANSWERS[name]) for name in MODEL_CAPABILITIES)
+    pasted = {name: with_context(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES}
+    answers = tuple(
+        add(tuple(text + more for text in ANSWERS[name] for more in ELABORATIONS))
+        for name in MODEL_CAPABILITIES
+    )
     benchmarks = []
     names = tuple(BENCHMARK)
     for number in range(_BENCHMARKS):
@@ -160,7 +171,9 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
     return Phrasebook(
         prompts=prompts,
         first_prompt=np.array([families_of[0] for families_of in prompts], dtype=np.int32),
+        long_prompts=tuple(add(texts) for texts in pasted.values()),
         answers=answers,
+        own_systems=add(SYSTEMS),
         follow_ups=add(FOLLOW_UPS),
         tool_results=add(TOOL_RESULTS),
         refusals=add(REFUSALS),
@@ -170,3 +183,8 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
         probes=add(PROBES),
         families=tuple(families),
     )
+
+
+def with_context(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns with something pasted below each."""
+    return tuple(text + CONTEXTS[place % len(CONTEXTS)] for place, text in enumerate(patterns))
