@@ -11,6 +11,7 @@ from rich.table import Table
 from stillhunt.cli.show import TerminalProgress, err, out
 from stillhunt.errors import SettingError
 from stillhunt.simulate.files import write
+from stillhunt.simulate.real import read_prompts, read_rates
 from stillhunt.simulate.scenarios import SCENARIOS, scenario
 from stillhunt.simulate.simulation import stream, window
 
@@ -27,6 +28,14 @@ def simulate(
     profile: str = typer.Option("demo", "--profile", help="What the log holds; --list-profiles shows them."),
     seed: int = typer.Option(1, "--seed", min=0, help="Equal seeds give equal logs."),
     scale: float = typer.Option(1.0, "--scale", help="Multiplies the accounts of every kind."),
+    prompts: Path | None = typer.Option(
+        None, "--prompts", help="Folder of *.jsonl[.gz|.zst] files with real prompts to draw text from."
+    ),
+    rates: Path | None = typer.Option(
+        None,
+        "--rates",
+        help="CSV with start_s, rate, cv per client, or a ServeGen archive, to draw arrivals from.",
+    ),
     list_profiles: bool = typer.Option(False, "--list-profiles", help="Print the profiles and exit."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace what --out holds."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
@@ -37,6 +46,7 @@ def simulate(
 
       stillhunt simulate --out log                         a small log with three campaigns
       stillhunt simulate --out quiet --profile honest      the same without any
+      stillhunt simulate --out real --prompts prompts      with texts of your own
     """
     if list_profiles:
         _show_profiles(as_json)
@@ -44,10 +54,11 @@ def simulate(
     if target is None:
         raise SettingError("expected a folder to write to, got none", "--out", "Add --out DIR.")
     chosen = scenario(profile)
+    texts = None if prompts is None else read_prompts(prompts)
+    arrivals = None if rates is None else read_rates(rates)
     with TerminalProgress(quiet=as_json) as progress:
-        written = write(
-            stream(chosen, seed, scale, progress=progress), window(chosen), target, overwrite=overwrite
-        )
+        batches = stream(chosen, seed, scale, progress=progress, prompts=texts, rates=arrivals)
+        written = write(batches, window(chosen), target, overwrite=overwrite)
     result = {
         "profile": profile,
         "seed": seed,

@@ -26,7 +26,7 @@ from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.sessions import Sessions, plan, together
-from stillhunt.simulate.texts import Slot
+from stillhunt.simulate.texts import Family, Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
@@ -154,6 +154,11 @@ def _lab_families(
         head: tuple[str | Slot, ...] = ()
         if operator.instruction is not None and not operator.in_system:
             head = scene.language.instruction(operator.instruction, rng, operator.rewriting)
+        if scene.prompts is not None:
+            codes.append(CAPABILITY[name])
+            families.append(book.add(Family((*head, Slot(scene.prompts.pool(name))))))
+            weights.append(weight)
+            continue
         for pattern in PROMPTS[name]:
             codes.append(CAPABILITY[name])
             families.append(book.add(scene.language.family(pattern, rng, prefix=head)))

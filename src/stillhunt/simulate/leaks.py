@@ -40,6 +40,11 @@ class Leak:
     feature: str
     auc: float
 
+    @property
+    def name(self) -> str:
+        """Column and feature."""
+        return f"{self.column} {self.feature}"
+
 
 def leaks(log: Simulation) -> list[Leak]:
     """Every number that a column gives, the most telling first.
@@ -59,6 +64,11 @@ def leaks(log: Simulation) -> list[Leak]:
         for column, feature, values in _numbers(log, owner.astype(np.int64), hostile)
     ]
     return sorted(found, key=lambda leak: -leak.auc)
+
+
+def is_fixed(name: str, fixed: tuple[str, ...]) -> bool:
+    """Whether a column is one of those that a shape fixes by its definition (``Scenario.fixed``)."""
+    return name.startswith(fixed) if fixed else False
 
 
 def _auc(values: F64, hostile: NDArray[np.bool_]) -> float:

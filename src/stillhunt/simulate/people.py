@@ -15,6 +15,7 @@ from stillhunt.simulate.ids import U64, mint, mix
 from stillhunt.simulate.network import ZONE_H, Endpoints, join
 from stillhunt.simulate.scene import CAPABILITY, Book, Scene
 from stillhunt.simulate.sessions import Sessions
+from stillhunt.simulate.texts import Family, Slot
 
 _PERSONAS = {
     # share, capabilities wanted, programs (sdk, web, agent), typical turns, seconds between turns
@@ -176,7 +177,11 @@ def template(rng: np.random.Generator, scene: Scene, book: Book, *, audited: boo
     answer, for the records."""
     pattern = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
     domain = str(rng.choice(scene.language.domains))
+    head: tuple[str | Slot, ...]
     head = scene.language.instruction("reasoning", rng, "fixed") if audited else ()
+    if scene.prompts is not None and scene.prompts.templates:
+        filled = scene.prompts.templates[int(rng.integers(len(scene.prompts.templates)))]
+        return book.add(Family((*head, Slot(filled))))
     return book.add(scene.language.family(pattern, rng, domain=domain, prefix=head))
 
 
@@ -239,6 +244,7 @@ def live(rng: np.random.Generator, scene: Scene, book: Book, people: People) -> 
     app = person * APPS_EACH + which
     place = rng.choice(_PLACES_EACH, n, p=[0.62, 0.2, 0.18])
     device = people.device[app]
+    second_key = (which > 0) & (people.style[person] % np.uint64(5) < 2)
     session = mint(rng, n)
     variant, style = mint(rng, n), people.style[person]
     copied = ~own & (rng.random(n) < _COPIED)
@@ -260,12 +266,7 @@ def live(rng: np.random.Generator, scene: Scene, book: Book, people: People) -> 
         model=scene.models.choose(rng, start, whims(rng, people.taste[person]), people.lag[person]),
         where=people.places.take(person * _PLACES_EACH + place),
         device=device,
-        key=mix(
-            people.style[person]
-            + ((which > 0) & (people.style[person] % np.uint64(5) < 2)).astype(np.uint64),
-            3,
-        )
-        >> np.uint64(1),
+        key=mix(people.style[person] + second_key.astype(np.uint64), 3) >> np.uint64(1),
         session=session,
         origin=np.where(follows, np.roll(session, 1), session),
         limited=np.full(n, 0.004) * (1 + people.habits.rate[person]).clip(1, 20),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from stillhunt.errors import SettingError
 from stillhunt.simulate.kinds.agencies import agencies
@@ -71,8 +71,8 @@ class Scenario:
     thin: float = 0.15
     relays: int = 10
     """Hobby relays at scale 1."""
-    fixed: tuple[str, ...] = field(default=())
-    """Columns that the shapes in it fix by definition, for the check against leaks."""
+    fixed: tuple[str, ...] = ()
+    """Beginnings of columns that the shapes in it fix by definition, for the check against leaks."""
 
 
 _ABOUT = {
@@ -87,14 +87,59 @@ _ABOUT = {
     "mixed": "a reseller's pool of which a third is one laboratory's",
     "probe": "days of refused extraction tricks on few accounts, then volume on others",
 }
+_VOLUME = (
+    "requests count",
+    "requests.time",
+    *(
+        f"requests.{name} distinct"
+        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason")
+    ),
+    "requests.status",
+    "requests.input_tokens",
+    "requests.output_tokens",
+    "requests.cached_input_tokens",
+    "requests.latency_ms",
+)
+_STRANGERS = (
+    "requests.system_prompt distinct",
+    "requests.model distinct",
+    "requests.tools",
+    "requests.stream spread",
+)
 _FIXED: Mapping[str, tuple[str, ...]] = {
-    "first_reports": (),
-    "two_pools": (),
-    "rotated": (),
-    "drip": (),
-    "small": (),
-    "probe": (),
+    "demo": ("accounts.plan", "accounts.payment"),
+    "letter": ("requests.prompt length",),
+    "first_reports": (*_STRANGERS, "requests.prompt length"),
+    "two_pools": (*_VOLUME, "requests.system_prompt", "accounts.closed_at"),
+    "relay_sessions": _STRANGERS,
+    "harness": (
+        *_STRANGERS,
+        "requests.system_prompt",
+        "requests.reasoning_signature",
+        "requests.finish_reason",
+        "requests.input_tokens",
+        "requests.cached_input_tokens",
+    ),
+    "rotated": (*_VOLUME, "requests.prompt length", "accounts.closed_at", "accounts.created_at"),
+    "drip": ("accounts.plan", "accounts.payment", "accounts.verification", "requests.system_prompt"),
+    "small": (
+        "accounts.created_at",
+        "accounts.payment",
+        "requests.time",
+        "requests.user_agent",
+        "requests.tls_fingerprint",
+        "requests.prompt length",
+    ),
+    "mixed": _STRANGERS,
+    "probe": (
+        "requests.completion length",
+        "requests.finish_reason",
+        "requests.time",
+        "requests.input_tokens",
+    ),
 }
+"""Columns that a shape fixes by what it is: volume of few accounts at high rates, many strangers on one account, one
+instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -104,6 +149,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             "three campaigns among every common kind of honest customer",
             _PEOPLE,
             (LETTER, SMALL, DRIP),
+            fixed=_FIXED["demo"],
         ),
         Scenario("honest", "every honest kind and abuse that is not distillation; no campaign", _PEOPLE),
         *(

@@ -26,8 +26,9 @@ from stillhunt.simulate.grammar.patterns import (
     TOOL_RESULTS,
 )
 from stillhunt.simulate.network import Network
+from stillhunt.simulate.real import Prompts, Rates
 from stillhunt.simulate.seeds import Seeds
-from stillhunt.simulate.texts import Family, Language
+from stillhunt.simulate.texts import Family, Language, Slot
 
 CAPABILITY = {name: code for code, name in enumerate(MODEL_CAPABILITIES)}
 _POPULAR_SYSTEMS = 40
@@ -99,6 +100,10 @@ class Scene:
     language: Language
     phrasebook: Phrasebook
     outages: tuple[Outage, ...]
+    prompts: Prompts | None = None
+    """Real texts, in place of made-up ones."""
+    rates: Rates | None = None
+    """Real arrivals, in place of the rhythms of organisations' programs."""
 
     def book(self) -> Book:
         """A copy of the phrasebook for one component."""
@@ -118,8 +123,10 @@ class Batch:
 Batches = Iterator[Batch]
 
 
-def build_scene(seed: int, window: Window, thin: float) -> Scene:
-    """The world that ``seed`` makes."""
+def build_scene(
+    seed: int, window: Window, thin: float, prompts: Prompts | None = None, rates: Rates | None = None
+) -> Scene:
+    """The world that ``seed`` makes, with real texts and arrivals where they are given."""
     seeds = Seeds(seed)
     language = Language(seeds.rng("language"))
     return Scene(
@@ -130,8 +137,10 @@ def build_scene(seed: int, window: Window, thin: float) -> Scene:
         models=models(window),
         network=Network(seeds.rng("network")),
         language=language,
-        phrasebook=_phrasebook(language, seeds.rng("phrasebook")),
+        phrasebook=_phrasebook(language, seeds.rng("phrasebook"), prompts),
         outages=_outages(seeds.rng("outages"), window),
+        prompts=prompts,
+        rates=rates,
     )
 
 
@@ -145,8 +154,12 @@ def _outages(rng: np.random.Generator, window: Window) -> tuple[Outage, ...]:
     )
 
 
-def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
+def _phrasebook(language: Language, rng: np.random.Generator, real: Prompts | None) -> Phrasebook:
     families: list[Family] = []
+
+    def given(made: list[Family]) -> Codes:
+        families.extend(made)
+        return np.arange(len(families) - len(made), len(families), dtype=np.int32)
 
     def add(patterns: tuple[str, ...], *, fixed: bool = False) -> Codes:
         first = len(families)
@@ -156,8 +169,13 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
     def some(patterns: tuple[str, ...], count: int) -> tuple[str, ...]:
         return tuple(patterns[int(k)] for k in rng.integers(len(patterns), size=count))
 
+    if real is not None:
+        pools = {name: [Family((Slot(real.pool(name)),))] for name in MODEL_CAPABILITIES}
+        told = [Family((text,)) for text in real.systems[:_POPULAR_SYSTEMS]]
     other = PROMPTS["knowledge"] + PROMPTS["conversation"]
-    prompts = tuple(add(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES)
+    prompts = tuple(
+        add(PROMPTS.get(name, other)) if real is None else given(pools[name]) for name in MODEL_CAPABILITIES
+    )
     pasted = {name: with_context(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES}
     answers = tuple(
         add(tuple(text + more for text in ANSWERS[name] for more in ELABORATIONS))
@@ -171,13 +189,13 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
     return Phrasebook(
         prompts=prompts,
         first_prompt=np.array([families_of[0] for families_of in prompts], dtype=np.int32),
-        long_prompts=tuple(add(texts) for texts in pasted.values()),
+        long_prompts=tuple(add(texts) for texts in pasted.values()) if real is None else prompts,
         answers=answers,
         own_systems=add(SYSTEMS),
         follow_ups=add(FOLLOW_UPS),
         tool_results=add(TOOL_RESULTS),
         refusals=add(REFUSALS),
-        systems=add(some(SYSTEMS, _POPULAR_SYSTEMS), fixed=True),
+        systems=given(told) if real and told else add(some(SYSTEMS, _POPULAR_SYSTEMS), fixed=True),
         agents=add(some(AGENT_SYSTEMS, _POPULAR_AGENTS), fixed=True),
         benchmarks=tuple(benchmarks),
         probes=add(PROBES),

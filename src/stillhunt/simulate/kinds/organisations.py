@@ -13,6 +13,7 @@ from stillhunt.simulate.grammar.patterns import SYSTEMS
 from stillhunt.simulate.ids import U64, mint
 from stillhunt.simulate.network import ZONE_H, Endpoints, random_countries
 from stillhunt.simulate.people import template, whims
+from stillhunt.simulate.real import real_starts
 from stillhunt.simulate.registration import Firm, Roster, draw_firm, private_people, staff
 from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batches, Book, Scene
@@ -59,6 +60,15 @@ def machine_hours(
     )
 
 
+def machine_starts(rng: np.random.Generator, scene: Scene, habits: Habits) -> tuple[I64, I64]:
+    """Starts of programs' requests, sorted by account, then time; after real clients' arrivals where there are some."""
+    if scene.rates is None:
+        return session_starts(rng, habits)
+    account, start = real_starts(rng, scene.rates, habits.rate, scene.window)
+    open_ = (start >= habits.begin[account]) & (start < habits.end[account])
+    return account[open_], start[open_]
+
+
 def services(rng: np.random.Generator, scene: Scene, book: Book, n: int) -> Apps:
     """Applications of one firm, ``SERVICES`` for each of its ``n`` accounts, in order: a few of its own, each with its
     system prompt and settings, on one program."""
@@ -102,7 +112,7 @@ def _saas(scene: Scene, rng: np.random.Generator, n: int) -> Batches:
     apps = services(rng, scene, book, n)
     families = np.array([template(rng, scene, book) for _ in range(1 + int(rng.poisson(0.5)))])
     rate = np.exp(rng.normal(np.log(14.0), 1.0, n)) * scene.thin
-    account, start = session_starts(rng, machine_hours(rng, scene, roster, rate, ZONE_H[country]))
+    account, start = machine_starts(rng, scene, machine_hours(rng, scene, roster, rate, ZONE_H[country]))
     if not own and rng.random() < 0.3:
         account = _in_turn(start, n)
     servers = scene.network.server(rng, np.full(1 + n // 8, country, dtype=np.int16))
@@ -156,7 +166,7 @@ def _enterprise(scene: Scene, rng: np.random.Generator, n: int) -> Batches:
     calm, batch = rng.beta(1.5, 1.5), np.minimum(6 + volume * 2, 150)
     habits = machine_hours(rng, scene, roster, volume * calm, ZONE_H[country])
     names = mint(rng, n), mint(rng, n)
-    steady = _requests(rng, scene, firm, families, names, session_starts(rng, habits))
+    steady = _requests(rng, scene, firm, families, names, machine_starts(rng, scene, habits))
     which, when = session_starts(rng, replace(habits, rate=volume * (1 - calm) / batch))
     job, times = bursts(rng, when, rng.poisson(batch[which]), int(rng.uniform(0.1, 2) * HOUR))
     jobs = _requests(rng, scene, firm, families, names, (which[job], times))

@@ -11,7 +11,7 @@ from stillhunt.simulate.apps import SUBSCRIPTION, draw_apps
 from stillhunt.simulate.clock import DAY, HOUR, MINUTE, RHYTHMS, Habits, bursts, session_starts
 from stillhunt.simulate.grammar.patterns import TEMPLATES
 from stillhunt.simulate.ids import mint
-from stillhunt.simulate.kinds.organisations import machine_hours, served_by, services, sizes
+from stillhunt.simulate.kinds.organisations import machine_hours, machine_starts, served_by, services, sizes
 from stillhunt.simulate.network import ZONE_H, random_countries
 from stillhunt.simulate.people import template
 from stillhunt.simulate.registration import OPEN, draw_firm, staff
@@ -100,7 +100,7 @@ def _migration(scene: Scene, rng: np.random.Generator, n: int) -> Batches:
         begin=np.where(new, move, np.maximum(before, scene.window.start)),
         end=np.where(new, scene.window.end, move + HOUR),
     )
-    account, start = session_starts(rng, habits)
+    account, start = machine_starts(rng, scene, habits)
     servers = scene.network.server(rng, np.full(1 + n // 6, country, dtype=np.int16))
     keys, devices = mint(rng, n), mint(rng, n)
     sessions = plan(
