@@ -129,14 +129,82 @@ def test_more_than_one_sign_up_in_ten_is_some_multi_account_abuse(demo: Simulati
     assert _of(young, abuse).num_rows / young.num_rows > 0.1
 
 
+def _distinct_per_account(table: pa.Table, column: str) -> np.ndarray:
+    counted = table.group_by("account_id").aggregate([(column, "count_distinct"), ("time", "count")])
+    busy = counted.filter(pc.greater(counted["time_count"], 30))
+    return busy[f"{column}_count_distinct"].to_numpy()
+
+
+def test_build_runners_show_many_addresses_and_programs_on_one_account(
+    demo: Simulation, members: Members
+) -> None:
+    requests = _of(demo.requests, members("ci"))
+    assert np.median(_distinct_per_account(requests, "client_ip")) > 10
+    assert np.median(_distinct_per_account(requests, "user_agent")) >= 2
+    assert _gap_variation(requests) > 2
+
+
+def test_gateways_strip_what_identifies_their_users(demo: Simulation, members: Members) -> None:
+    requests = _of(demo.requests, members("gateway"))
+    assert np.median(_distinct_per_account(requests, "user_agent")) == 1
+    assert np.median(_distinct_per_account(requests, "client_ip")) <= 3
+    assert np.median(_distinct_per_account(requests, "prompt")) > 20
+    assert "resale" in _of(demo.accounts, members("gateway"))["authorised_use"].to_pylist()
+
+
+def test_licensed_vendors_work_as_campaigns_do_under_a_licence(demo: Simulation, members: Members) -> None:
+    accounts, requests = (_of(table, members("synthetic_data")) for table in (demo.accounts, demo.requests))
+    assert set(accounts["authorised_use"].to_pylist()) == {"synthetic_data"}
+    assert _counts(accounts, "payment_fingerprint")[0] >= 3
+    heads = pc.value_counts(pc.utf8_slice_codeunits(requests["prompt"], 0, 40))
+    assert heads.field("counts").to_numpy().max() > 0.1 * requests.num_rows
+    assert _hours(requests).min() > 0.3 * _hours(requests).max()
+
+
+def test_a_migration_closes_old_accounts_and_loads_new_ones_at_once(
+    demo: Simulation, members: Members
+) -> None:
+    accounts = _of(demo.accounts, members("migration"))
+    moved = 0
+    for org in accounts["org_id"].unique().to_pylist():
+        own = accounts.filter(pc.equal(accounts["org_id"], org))
+        old, new = own.filter(pc.is_valid(own["closed_at"])), own.filter(pc.is_null(own["closed_at"]))
+        if old.num_rows and new.num_rows:
+            assert pc.min(new["created_at"]).as_py() > pc.max(old["created_at"]).as_py()
+            assert pc.max(new["created_at"]).as_py() < pc.min(old["closed_at"]).as_py()
+            moved += 1
+    assert moved >= 2
+
+
+def test_agencies_open_accounts_together_on_one_card(demo: Simulation, members: Members) -> None:
+    accounts = _of(demo.accounts, members("agency"))
+    for column in ("payment_fingerprint", "email_domain", "signup_ip"):
+        assert np.median(_counts(accounts, column)) >= 3
+    assert accounts["org_id"].null_count == accounts.num_rows
+
+
+def test_vpn_users_sit_behind_the_same_exits_and_share_nothing_else(
+    demo: Simulation, members: Members
+) -> None:
+    requests, accounts = (_of(table, members("vpn_user")) for table in (demo.requests, demo.accounts))
+    assert _counts(requests.group_by(["client_ip", "account_id"]).aggregate([]), "client_ip")[0] >= 5
+    paying = accounts.filter(pc.is_valid(accounts["payment_fingerprint"]))
+    assert _counts(paying, "payment_fingerprint")[0] == 1
+
+
+def test_big_relays_resell_and_harvest_nothing(demo: Simulation, members: Members) -> None:
+    truth = demo.truth.to_pylist()
+    relays = {row["account_id"] for row in truth if (row["campaign"] or "").startswith("big-relay")}
+    assert len(relays) >= 40
+    assert relays <= members("reseller")
+
+
 def test_a_letter_pool_takes_turns(demo: Simulation, members: Members) -> None:
-    """Sessions per account of a pool that is scheduled by last use are under-dispersed; individuals' are not."""
-    letter = members("letter")
+    """Requests per account of a pool that is scheduled by last use hardly differ; individuals' do."""
     closed = demo.accounts.filter(pc.is_valid(demo.accounts["closed_at"]))["account_id"].to_pylist()
-    lasting = letter - set(closed)
-    requests = _of(demo.requests, lasting)
-    days = requests.append_column("day", pc.floor_temporal(requests["time"], unit="day"))
-    middle = days.filter(pc.and_(pc.greater(pc.day(days["time"]), 21), pc.less(pc.day(days["time"]), 30)))
+    requests = _of(demo.requests, members("letter") - set(closed))
+    time = requests["time"].cast(pa.int64()).to_numpy()
+    middle = requests.filter(pa.array((time > np.quantile(time, 0.2)) & (time < np.quantile(time, 0.95))))
     counts = _counts(middle, "account_id")
     steady = counts[counts > np.median(counts) / 2]
     assert steady.std() / steady.mean() < 0.35

@@ -136,7 +136,7 @@ def _tasks(
         variant=first + np.cumsum(turns) - turns,
         style=mint(rng, n),
         fresh=~stored,
-        app=rng.random(n) < 0.3,
+        app=lab * _WORKERS * _SETTINGS + (rng.random(n) < 0.3),
         model=0,
         refused=np.where(probing, 0.75, 0.012),
         wordy=1.0,
@@ -179,21 +179,23 @@ def _plain(rng: np.random.Generator, book: Book, capability: NDArray[np.int8]) -
 
 
 def _task_apps(rng: np.random.Generator, scene: Scene, book: Book, operator: Operator) -> Apps:
-    """The settings of the workers that run tasks, two each, in order; agents among them carry a task through with
-    tools, the others ask once."""
+    """The settings of the workers that run tasks, two each, in order, for one laboratory after another; agents among
+    the workers carry a task through with tools, the others ask once."""
     kind = np.repeat(rng.permutation(["sdk"] * (_WORKERS - _AGENTS) + ["agent"] * _AGENTS), _SETTINGS)
     apps = draw_apps(rng, scene, kind)
-    if operator.instruction is not None and operator.in_system:
-        lab = scene.seeds.rng("lab", (operator.labs or (operator.name,))[0], "system")
-        head = scene.language.instruction(operator.instruction, lab, operator.rewriting)
-        system = book.add(scene.language.family("", prefix=head))
-        apps = replace(
-            apps,
-            system=np.full(len(apps), system, dtype=np.int32),
-            system_variant=mint(rng, len(apps)),
-            system_changes=np.full(len(apps), operator.rewriting == "per_request"),
+    labs = operator.labs or (operator.name,)
+    if operator.instruction is None or not operator.in_system:
+        return join_apps([apps] * len(labs))
+    changes = np.full(len(apps), operator.rewriting == "per_request")
+    variant = mint(rng, len(apps))
+    instructed = []
+    for name in labs:
+        head = scene.language.instruction(
+            operator.instruction, scene.seeds.rng("lab", name, "system"), operator.rewriting
         )
-    return apps
+        system = np.full(len(apps), book.add(scene.language.family("", prefix=head)), dtype=np.int32)
+        instructed.append(replace(apps, system=system, system_variant=variant, system_changes=changes))
+    return join_apps(instructed)
 
 
 def _labs_by_time(
@@ -273,7 +275,7 @@ def _dress(
     where = enrolment.where(rng, account, sessions.start)
     task = jobs.harvest & (sessions.where.country < 0)
     model = np.where(task, enrolment.model(rng, account, sessions.start), sessions.model).astype(np.int16)
-    runner = np.where(task, account % _WORKERS * _SETTINGS + sessions.app, sessions.app)
+    runner = sessions.app + np.where(task, account % _WORKERS * _SETTINGS, 0)
     apps = enrolment.wear(jobs.apps.take(runner), account)
     dressed = replace(
         sessions,
