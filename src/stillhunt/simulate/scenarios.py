@@ -55,6 +55,7 @@ _PEOPLE = {
     "big_relays": 60,
 }
 """Accounts of each kind, the same in every profile."""
+_DEMO = {kind: round(0.8 * accounts) for kind, accounts in _PEOPLE.items()}
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             "demo",
             "three campaigns among every common kind of honest customer",
-            _PEOPLE,
+            _DEMO,
             (LETTER, SMALL, DRIP),
             fixed=_FIXED["demo"],
         ),

@@ -17,7 +17,7 @@ _REASONING = {"reasoning_traces": 2.0, "mathematics": 2.0, "agentic_reasoning": 
 
 LETTER = Operator(
     name="letter",
-    accounts=40,
+    accounts=36,
     rate=25.6,
     asks=_AGENTS,
     instruction="agent",
@@ -29,7 +29,7 @@ LETTER = Operator(
 
 SMALL = Operator(
     name="small",
-    accounts=18,
+    accounts=16,
     rate=30.0,
     begin=0.1,
     asks={"reasoning_traces": 2.0, "grading": 2.0, "mathematics": 1.0},
@@ -48,7 +48,7 @@ SMALL = Operator(
 
 DRIP = Operator(
     name="drip",
-    accounts=22,
+    accounts=20,
     rate=13.0,
     asks={"software_engineering": 2.0, "agentic_reasoning": 2.0, "reasoning_traces": 2.0, "writing": 1.0},
     instruction="reasoning",

@@ -180,8 +180,8 @@ ANSWERS: dict[str, tuple[str, ...]] = {
 
 ELABORATIONS: tuple[str, ...] = (
     "",
-    " {sentence} {sentence}",
-    "\n\n{sentence}\n\n{code}\n\n{sentence} {sentence} {sentence}",
+    " {sentence}",
+    "\n\n{code}\n\n{sentence} {sentence}",
 )
 """How answers go on, by their length."""
 
