@@ -144,9 +144,11 @@ def test_the_honest_profile_has_no_distillation() -> None:
 
 
 def test_a_component_changes_no_other() -> None:
-    """Honest accounts are the same with and without campaigns beside them."""
-    with_campaigns, without = simulate("demo", 6, 0.05), simulate("honest", 6, 0.05)
-    assert set(without.truth["account_id"].to_pylist()) < set(with_campaigns.truth["account_id"].to_pylist())
+    """Honest accounts, and all that they do, are the same with and without a campaign beside them."""
+    beside, alone = simulate("letter", 6, 0.05), simulate("honest", 6, 0.05)
+    honest = pc.is_in(beside.requests["account_id"], alone.truth["account_id"].combine_chunks())
+    assert beside.requests.num_rows > alone.requests.num_rows
+    assert beside.requests.filter(honest).equals(alone.requests)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), 1e9])
