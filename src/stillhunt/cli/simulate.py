@@ -12,6 +12,7 @@ from stillhunt.cli.queue import table
 from stillhunt.cli.show import TerminalProgress, helped, out
 from stillhunt.errors import SettingError
 from stillhunt.simulate.files import write
+from stillhunt.simulate.real import read_prompts, read_rates
 from stillhunt.simulate.scenarios import SCENARIOS, scenario
 from stillhunt.simulate.simulation import stream, window
 
@@ -21,6 +22,7 @@ _HELP = helped(
     examples=(
         "stillhunt simulate --out log",
         "stillhunt simulate --out quiet --profile honest --seed 7",
+        "stillhunt simulate --out real --prompts prompts",
         "stillhunt simulate --list-profiles",
     ),
     statuses="0 done; 2 an argument or the output cannot be used.",
@@ -37,6 +39,16 @@ def run(
     profile: Annotated[str, typer.Option(help="What the log holds; see --list-profiles.")] = "demo",
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal logs.")] = 1,
     scale: Annotated[float, typer.Option(help="Multiplies the accounts of every kind; above 0.")] = 1.0,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Folder of *.jsonl[.gz|.zst] files with real prompts to draw text from."),
+    ] = None,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with start_s, rate, cv per client, or a ServeGen archive, to draw arrivals from."
+        ),
+    ] = None,
     list_profiles: Annotated[
         bool, typer.Option("--list-profiles", help="Print the profiles and exit.")
     ] = False,
@@ -52,10 +64,11 @@ def run(
     if target is None:
         raise SettingError("expected a folder to write to, got none", "--out", "Add --out DIR.")
     chosen = scenario(profile)
+    texts = None if prompts is None else read_prompts(prompts)
+    arrivals = None if rates is None else read_rates(rates)
     with TerminalProgress(quiet=as_json) as progress:
-        written = write(
-            stream(chosen, seed, scale, progress=progress), window(chosen), target, overwrite=overwrite
-        )
+        batches = stream(chosen, seed, scale, progress=progress, prompts=texts, rates=arrivals)
+        written = write(batches, window(chosen), target, overwrite=overwrite)
     result = {
         "profile": profile,
         "seed": seed,
