@@ -93,7 +93,7 @@ _VOLUME = (
     "requests.time",
     *(
         f"requests.{name} distinct"
-        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason")
+        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason", "tools")
     ),
     "requests.status",
     "requests.input_tokens",
@@ -106,6 +106,9 @@ _STRANGERS = (
     "requests.model distinct",
     "requests.tools",
     "requests.stream spread",
+    "requests.temperature",
+    "requests.max_tokens distinct",
+    "requests.max_tokens spread",
 )
 _FIXED: Mapping[str, tuple[str, ...]] = {
     "demo": ("accounts.plan", "accounts.payment"),
