@@ -106,6 +106,7 @@ _STRANGERS = (
     "requests.model distinct",
     "requests.tools",
     "requests.stream spread",
+    "requests.finish_reason distinct",
     "requests.temperature",
     "requests.max_tokens distinct",
     "requests.max_tokens spread",
