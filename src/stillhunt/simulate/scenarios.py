@@ -125,7 +125,13 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
         "requests.input_tokens",
         "requests.cached_input_tokens",
     ),
-    "rotated": (*_VOLUME, "requests.prompt length", "accounts.closed_at", "accounts.created_at"),
+    "rotated": (
+        *_VOLUME,
+        "requests.prompt length",
+        "requests.completion length",
+        "accounts.closed_at",
+        "accounts.created_at",
+    ),
     "drip": ("accounts.plan", "accounts.payment", "accounts.verification", "requests.system_prompt"),
     "small": (
         "accounts.created_at",
@@ -144,7 +150,8 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Columns that a shape fixes by what it is: volume of few accounts at high rates, many strangers on one account, one
-instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals."""
+instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals, the
+short answers of a judge."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
