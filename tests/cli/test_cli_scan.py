@@ -187,7 +187,8 @@ def test_an_interrupted_scan_leaves_nothing(log: Path, tmp_path: Path, number: i
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # a shell that starts tests in the background has them ignore SIGINT
     end = time.monotonic() + 120
     while not any(tmp_path.iterdir()):  # it is at work once it has made its folder aside
         assert time.monotonic() < end

@@ -173,7 +173,7 @@ def test_one_account_only(tmp_path: Path) -> None:
     log = write_jsonl(tmp_path / "log.jsonl", rows(60, accounts=1))
     ran = stillhunt("scan", log, "--out", tmp_path / "result", home=tmp_path)
     assert ran.status == DONE
-    assert "0 campaigns, 0 accounts flagged, of 1 accounts and 60 requests" in ran.out
+    assert "0 distillation campaigns; 0 accounts flagged, of 1 with 60 requests" in ran.out
     assert (tmp_path / "result" / "report.html").stat().st_size > 0
 
 

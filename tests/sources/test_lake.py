@@ -184,7 +184,7 @@ def test_append_to_nothing_makes_a_lake(tmp_path: Path) -> None:
 
 def test_overwrite_replaces_the_lake(lake: Path, tmp_path: Path) -> None:
     other = write_jsonl(tmp_path / "other.jsonl", rows(5, first=100))
-    with pytest.raises(OutputError, match="exists and is not empty"):
+    with pytest.raises(OutputError, match="a lake stands here already"):
         ingested(other, lake)
     assert requests(lake).num_rows == 40
     ingested(other, lake, mode="overwrite")
