@@ -19,7 +19,7 @@ test:  ## every check: style, types, import direction, tests against real server
 	@tools/setup.sh chromium
 	@tools/setup.sh litellm
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint:
 	$(BIN)/ruff check src tests bench

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         description="Networks of your own proxies (CIDR list, JSON in the environment). Only behind these is a "
         "client address taken from a forwarded header; elsewhere the peer's address counts.",
     )
+    database_overlap_s: float = Field(
+        7200.0,
+        ge=0,
+        description="How far behind its last row a database is read again, for rows that were written late (seconds).",
+    )
     fdr: float = Field(
         0.01, gt=0, lt=1, description="False discovery rate over the campaigns that a scan reports (share)."
     )

@@ -158,6 +158,26 @@ def test_a_plain_text_has_no_system_prompt_and_instructions_have() -> None:
             None,
         ),
         (
+            {"object": "response", "status": "completed", "output": [{"type": "message", "content": "a"}]},
+            "a",
+            "completed",
+        ),
+        (
+            {
+                "object": "response",
+                "status": "incomplete",
+                "incomplete_details": {"reason": "max_output_tokens"},
+                "output": [{"type": "message", "content": "a"}],
+            },
+            "a",
+            "max_output_tokens",
+        ),
+        (
+            {"object": "response", "status": "completed", "output": [{"type": "function_call", "name": "f"}]},
+            None,
+            "tool_calls",
+        ),
+        (
             {
                 "candidates": [
                     {

@@ -211,7 +211,7 @@ def test_what_is_rejected_is_said_to_the_sender_and_kept(running: Running) -> No
         ("/v1/traces", b"\xff\xff", {"Content_Type": "application/x-protobuf"}, 400, "ExportTraceServiceRequest"),
         ("/v1/logs", b"\xff\xff", {"Content_Type": "application/x-protobuf"}, 400, "ExportLogsServiceRequest"),
         ("/v1/traces", b"no gzip", {"Content_Encoding": "gzip"}, 400, "expected a body in gzip"),
-        ("/v1/traces", gzip.compress(b"{}" * 99, mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "whole body in gzip"),
+        ("/v1/traces", gzip.compress(b"{}" * 99, mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "whole body"),
         ("/v1/traces", b"", {"Content_Length": "x"}, 400, "expected a number in Content-Length"),
     ],
 )  # fmt: skip
@@ -397,3 +397,50 @@ def test_ipv6() -> None:
     receiver = OtlpReceiver("[::1]:0")
     assert receiver.location == f"otlp://[::1]:{receiver.port}"
     receiver.close()
+
+
+# --- in stretches ---------------------------------------------------------------------------------------------
+
+
+def test_stretches_follow_each_other_and_lose_nothing() -> None:
+    receiver = OtlpReceiver("127.0.0.1:0", hold_s=0.1, flush_s=0.05)
+    stretches: list[list[str]] = []
+
+    def collect() -> None:
+        while not receiver.is_done:
+            batches = list(receiver.stretch(0.3, Silent()))
+            stretches.append([row["request_id"] for batch in batches for row in batch.requests.to_pylist()])
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    names = [f"{number:04x}" for number in range(1, 41)]
+    for name in names:
+        connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=30)
+        connection.request("POST", "/v1/traces", traces(span(name)), {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        time.sleep(0.03)
+    receiver.stop()
+    collector.join(30)
+    assert receiver.is_done
+    assert sorted(name for stretch in stretches for name in stretch) == names
+    assert len(stretches) > 2
+    assert all(stretches[:-1])  # a stretch begins with its first row, so that only the last may be empty
+
+
+def test_closed_before_it_was_stopped_it_no_longer_listens() -> None:
+    receiver = OtlpReceiver("127.0.0.1:0", flush_s=0.05, hold_s=0.0)
+    first: list[Parsed] = []
+    taker = threading.Thread(target=lambda: first.append(next(receiver.stretch(60.0, Silent()))))
+    taker.start()
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=30)
+    connection.request("POST", "/v1/traces", traces(span()), {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    taker.join(30)
+    assert first[0].requests.num_rows == 1
+    assert receiver.is_local
+    receiver.close()
+    receiver.close()  # twice is no harm
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", receiver.port), 5).close()

@@ -66,7 +66,9 @@ def test_a_kind_can_be_named(tmp_path: Path) -> None:
     plain = tmp_path / "x.jsonl"
     plain.write_text('{"started_at": 1760000000000}\n')
     assert open_source(str(plain), "kong_json").kind == "kong_json"
-    with pytest.raises(SettingError, match="--kind: expected one of litellm_jsonl, otel_json"):
+    with pytest.raises(
+        SettingError, match="--kind: expected one of litellm_jsonl, litellm_postgres, otel_json"
+    ):
         open_source(str(plain), "kong")
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 

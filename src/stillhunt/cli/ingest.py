@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from stillhunt.cli.receiving import listening, receive_until_stopped
 from stillhunt.cli.show import TerminalProgress, err, out
 from stillhunt.cli.status import DONE, PARTIAL
 from stillhunt.config import Settings
@@ -19,7 +20,7 @@ from stillhunt.errors import SettingError
 from stillhunt.schema.coverage import SIGNAL_NEEDS, Coverage
 from stillhunt.sketch.keys import KeyRing, create_keys, load_keys
 from stillhunt.sources.detect import KINDS, SourceSettings
-from stillhunt.sources.ingest import Destination, ingest
+from stillhunt.sources.ingest import Destination, Log, ingest
 from stillhunt.sources.lake import is_lake, read_manifest
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
@@ -36,6 +37,10 @@ Examples:
 
   stillhunt ingest today.parquet --out lake --append
 
+  stillhunt ingest postgresql://stillhunt@db/litellm --out lake --append
+
+  stillhunt ingest --otlp-listen 127.0.0.1:4318 --out lake
+
 Exit status: 0 done; 2 nothing could be used; 3 some rows or files were left out, and the run says which.
 """
 
@@ -49,8 +54,12 @@ def register(app: typer.Typer) -> None:
 
 def run(
     logs: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs. Parquet, JSON lines, CSV; .gz, .zst.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, globs (Parquet, JSON lines, CSV; .gz, .zst), or postgresql:// of a LiteLLM."
+        ),
+    ] = None,
+    *,
     to: Annotated[Path, typer.Option("--out", help="The lake to make: a folder.")],
     append: Annotated[bool, typer.Option("--append", help="Add to the lake if it is there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -69,6 +78,22 @@ def run(
     mapping: Annotated[
         Path | None, typer.Option("--map", help="Mapping file (TOML) for a log of your own kind.")
     ] = None,
+    otlp_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="Receive OpenTelemetry over HTTP here until stopped, such as 127.0.0.1:4318 or a port alone, "
+            "in place of LOGS. There is no authentication: keep it on a loopback address.",
+        ),
+    ] = None,
+    publish_every: Annotated[
+        float,
+        typer.Option(
+            min=1.0,
+            metavar="SECONDS",
+            help="With --otlp-listen: how often what has come is added to the lake.",
+        ),
+    ] = 300.0,
     key_file: Annotated[
         Path | None, typer.Option(help="Key that sketches are made under; made on first use.")
     ] = None,
@@ -87,21 +112,42 @@ def run(
     settings = Settings()
     destination = Destination(to, _mode(append, overwrite), keep_text)
     source_settings = SourceSettings(
-        tuple(trusted_proxy or settings.trusted_proxies), mapping, _cursors(to) if append else {}
+        tuple(trusted_proxy or settings.trusted_proxies),
+        mapping,
+        _cursors(to) if append else {},
+        to if append and is_lake(to) else None,
+        timedelta(seconds=settings.database_overlap_s),
     )
-    log = open_logs(logs, kind, source_settings, accounts)
+    task = (
+        listening(otlp_listen, logs, kind, source_settings, accounts, publish_every)
+        if otlp_listen is not None
+        else open_logs(_named(logs), kind, source_settings, accounts)
+    )
     keys = _keys(key_file or settings.sketch_key_file)
     spill = settings.temp_dir or to.absolute().parent
     with (
         TerminalProgress(quiet=as_json) as progress,
         DuckDB(memory=memory or settings.memory, threads=settings.threads, temp_dir=spill) as engine,
     ):
-        report = ingest(log, destination, keys, engine, now=datetime.now(UTC), progress=progress)
+        if isinstance(task, Log):
+            report = ingest(task, destination, keys, engine, now=datetime.now(UTC), progress=progress)
+        else:
+            report = receive_until_stopped(*task, destination, keys, engine, progress)
     if as_json:
         typer.echo(json.dumps(_report_fields(to, report), indent=2, ensure_ascii=False))
     else:
         _show(to, report)
     raise typer.Exit(PARTIAL if report.partial else DONE)
+
+
+def _named(logs: list[str] | None) -> list[str]:
+    if not logs:
+        raise SettingError(
+            "expected logs to read, or an address to listen on; got neither",
+            "LOGS, --otlp-listen",
+            "Name files, folders, globs or a database.",
+        )
+    return logs
 
 
 def _mode(append: bool, overwrite: bool) -> Literal["new", "overwrite", "append"]:

@@ -118,6 +118,12 @@ def _scan_lake(
     stages: Stages,
     aside: Path,
 ) -> Outcome:
+    if not lake.requests:
+        raise InputError(
+            "the lake holds no row yet",
+            str(lake.root),
+            "Add logs with `stillhunt ingest LOGS --out LAKE --append`.",
+        )
     with stages("open"):
         log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts))
         seen = coverage(lake.coverage.filled, log.account_columns)

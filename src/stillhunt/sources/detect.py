@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from stillhunt.errors import InputError, SettingError
+from stillhunt.schema.requests import REQUESTS
 from stillhunt.sources.byte_stream import ByteStream, unreadable
 from stillhunt.sources.canonical import CanonicalLog
 from stillhunt.sources.csv_rows import read_csv, read_header
+from stillhunt.sources.database_url import SCHEMES, parse_database_url
 from stillhunt.sources.envoy import ENVOY
 from stillhunt.sources.helicone import HELICONE
 from stillhunt.sources.jsonl_rows import read_jsonl
 from stillhunt.sources.kong import KONG
 from stillhunt.sources.langfuse import LANGFUSE
 from stillhunt.sources.litellm import LITELLM
+from stillhunt.sources.litellm_postgres import OVERLAP, SpendLogs, cursor_from
+from stillhunt.sources.litellm_spend_logs import SPEND_LOGS
 from stillhunt.sources.mapped import load_mapping, mapped_source
 from stillhunt.sources.otel import OTEL
 from stillhunt.sources.parquet_rows import open_parquet, read_parquet
@@ -47,51 +53,69 @@ class Peek:
 @dataclass(frozen=True)
 class SourceSettings:
     """What some kinds need to know. ``mapping`` is the file given with ``--map``; ``cursors`` says, by kind and
-    location, where an incremental source was left the last time."""
+    location, where an incremental source was left the last time, and ``lake`` is the lake that it was read into;
+    ``overlap`` is how long before that place it begins again."""
 
     trusted_proxies: tuple[str, ...] = ()
     mapping: Path | None = None
     cursors: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    lake: Path | None = None
+    overlap: timedelta = OVERLAP
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of log. A file is of the first kind in KINDS that recognises it; a location such as
-    ``postgresql://...`` is of the first that lists its scheme. ``about`` is for the list of kinds in messages."""
+    ``postgresql://...`` is of the first that lists its scheme. ``about`` says what it is, ``documented`` which page
+    names its fields, and in which version; ``columns`` are those of ``requests`` that it can fill."""
 
     name: str
     about: str
+    documented: str
+    columns: frozenset[str]
     open: Callable[[str, SourceSettings], Source]
     recognises: Callable[[Peek], bool] = lambda _: False
     schemes: tuple[str, ...] = ()
+
+
+_CONTRACT = "docs/reference/sources.md, Columns"
+_ALL = frozenset(REQUESTS.names)
 
 
 CANONICAL_KINDS: tuple[Kind, ...] = (
     Kind(
         "canonical_parquet",
         "Parquet with the columns of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_parquet", Path(location), read_parquet),
         lambda peek: peek.format == "parquet",
     ),
     Kind(
         "canonical_jsonl",
         "one JSON object a line, with the fields of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_jsonl", Path(location), read_jsonl),
         lambda peek: peek.format == "jsonl",
     ),
     Kind(
         "canonical_csv",
         "CSV with a header, with the columns of the contract",
+        _CONTRACT,
+        _ALL,
         lambda location, _: CanonicalLog("canonical_csv", Path(location), read_csv),
         lambda peek: peek.format == "csv",
     ),
 )
 
 
-def _vendor(mapping: RecordMapping, about: str) -> Kind:
+def _vendor(mapping: RecordMapping, about: str, documented: str) -> Kind:
     return Kind(
         mapping.kind,
         about,
+        documented,
+        mapping.columns,
         lambda location, settings: mapped_source(
             mapping, (Path(location),), location, settings.trusted_proxies
         ),
@@ -99,13 +123,57 @@ def _vendor(mapping: RecordMapping, about: str) -> Kind:
     )
 
 
+def _spend_logs(location: str, settings: SourceSettings) -> Source:
+    database = parse_database_url(location)
+    fields = settings.cursors.get((SPEND_LOGS.kind, database.location))
+    return SpendLogs(
+        database,
+        settings.trusted_proxies,
+        cursor_from(fields, database.location),
+        settings.lake,
+        settings.overlap,
+    )
+
+
 VENDOR_KINDS: tuple[Kind, ...] = (
-    _vendor(LITELLM, "LiteLLM's StandardLoggingPayload, one a line"),
-    _vendor(OTEL, "OpenTelemetry traces and logs, as OTLP JSON"),
-    _vendor(ENVOY, "JSON access logs of Envoy AI Gateway"),
-    _vendor(KONG, "entries of Kong's log plugins"),
-    _vendor(LANGFUSE, "Langfuse's export of observations"),
-    _vendor(HELICONE, "Helicone's export of requests"),
+    _vendor(
+        LITELLM,
+        "LiteLLM's StandardLoggingPayload, one a line",
+        "docs.litellm.ai/docs/proxy/logging_spec, LiteLLM 1.106",
+    ),
+    Kind(
+        SPEND_LOGS.kind,
+        "LiteLLM's table LiteLLM_SpendLogs in PostgreSQL",
+        "litellm/proxy/schema.prisma, LiteLLM 1.106",
+        SPEND_LOGS.columns,
+        _spend_logs,
+        schemes=SCHEMES,
+    ),
+    _vendor(
+        OTEL,
+        "OpenTelemetry traces and logs, as OTLP JSON",
+        "opentelemetry.io/docs/specs/semconv/gen-ai, 1.27 to 1.37 and after; OTLP 1.9",
+    ),
+    _vendor(
+        ENVOY,
+        "JSON access logs of Envoy AI Gateway",
+        "aigateway.envoyproxy.io/docs, Access Logs With AI/LLM/MCP Metadata, 0.3 and after",
+    ),
+    _vendor(
+        KONG,
+        "entries of Kong's log plugins",
+        "developer.konghq.com/ai-gateway/ai-audit-log-reference, 3.12, and the form before 3.8",
+    ),
+    _vendor(
+        LANGFUSE,
+        "Langfuse's export of observations",
+        "langfuse.com/docs, blob storage export field reference, 2026",
+    ),
+    _vendor(
+        HELICONE,
+        "Helicone's export of requests",
+        "HeliconeRequest in packages/llm-mapper/types.ts of Helicone, 2025",
+    ),
 )
 
 KINDS: tuple[Kind, ...] = (*VENDOR_KINDS, *CANONICAL_KINDS)
@@ -116,6 +184,9 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
     """Opens a file, or a database by its URL, as the kind that is named or recognised. Raises InputError when it is
     of no known kind, and SettingError when ``kind`` is none."""
     settings = settings or SourceSettings()
+    scheme = url_scheme(location)
+    if scheme is not None:
+        return _open_url(location, scheme, kind, settings)
     if settings.mapping is not None:
         if kind is not None:
             raise SettingError(
@@ -129,13 +200,13 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
             raise SettingError(
                 f"expected one of {', '.join(each.name for each in KINDS)}; got {kind!r}", "--kind"
             )
+        if named[0].schemes:
+            raise InputError(
+                f"{kind} is read from a URL, not from a file",
+                location,
+                f"Such as {named[0].schemes[0]}://...",
+            )
         return named[0].open(location, settings)
-    scheme = url_scheme(location)
-    if scheme is not None:
-        for each in KINDS:
-            if scheme in each.schemes:
-                return each.open(location, settings)
-        raise InputError(f"no kind of log is read from {scheme}://", scheme, "Give files, folders or globs.")
     peek = look(Path(location))
     for each in KINDS:
         if each.recognises(peek):
@@ -148,10 +219,26 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
     )
 
 
+def _open_url(location: str, scheme: str, kind: str | None, settings: SourceSettings) -> Source:
+    """Opens what is no file. The URL may hold a password, so that messages only name its scheme."""
+    found = [each for each in KINDS if scheme in each.schemes]
+    if not found:
+        raise InputError(
+            f"no kind of log is read from {scheme}://", f"{scheme}://...", "Give files, folders or globs."
+        )
+    if settings.mapping is not None or kind not in (None, found[0].name):
+        raise SettingError(
+            f"{scheme}:// is always read as {found[0].name}",
+            "--map" if kind is None else "--kind",
+            "Leave it out.",
+        )
+    return found[0].open(location, settings)
+
+
 def url_scheme(location: str) -> str | None:
     """The scheme of a location that is a URL, such as ``postgresql``; None for a path."""
     scheme, mark, _ = location.partition("://")
-    return scheme.lower() if mark and scheme.isalnum() else None
+    return scheme.lower() if mark and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) else None
 
 
 def look(path: Path) -> Peek:

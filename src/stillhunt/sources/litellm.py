@@ -7,6 +7,7 @@ only where no customer's key was used: behind the master key, or without any.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from stillhunt.sources.messages import (
     answer,
     answer_finish,
     asks_for_reasoning,
+    instructions,
     newest_user_turn,
     signature_digest,
     system_text,
@@ -62,6 +64,9 @@ NOBODY = frozenset({"default_user_id", "litellm_proxy_master_key", "litellm_prox
 """What LiteLLM writes for a user or key that stands for no customer: its master key's."""
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
 def account(value: Any) -> str | None:
     """A user or key that stands for a customer."""
     name = identifier(value)
@@ -73,6 +78,13 @@ def account_of(user: Any, key_hash: Any, end_user: Any) -> Any:
     behind_master_key = any(isinstance(name, str) and name in NOBODY for name in (user, key_hash))
     authenticated = user or key_hash
     return end_user or authenticated if behind_master_key else authenticated or end_user
+
+
+def client_session(value: Any) -> str | None:
+    """A session that the client named. LiteLLM gives every other request a random UUID of its own, which would count
+    as a session of one request."""
+    name = identifier_or_none(value)
+    return None if name is None or _UUID.fullmatch(name) else name
 
 
 def status_of(value: Any) -> int | None:
@@ -93,7 +105,8 @@ FIELDS = (
     ),
     Field("org_id", at("metadata.user_api_key_org_id", "metadata.user_api_key_team_id"), identifier),
     Field("api_key_id", at("metadata.user_api_key_hash"), identifier),
-    Field("session_id", at("session_id"), identifier_or_none),
+    Field("session_id", at("session_id", "metadata.requester_metadata.session_id"), identifier_or_none),
+    Field("session_id", at("trace_id"), client_session),
     Field("model", at("model_group", "model"), identifier_or_none),
     Field("input_tokens", at("prompt_tokens"), whole_number),
     Field("output_tokens", at("completion_tokens"), whole_number),
@@ -107,6 +120,7 @@ FIELDS = (
     ),
     Field("max_tokens", at("model_parameters.max_tokens"), capped_or_none),
     Field("max_tokens", at("model_parameters.max_completion_tokens"), capped_or_none),
+    Field("max_tokens", at("model_parameters.max_output_tokens"), capped_or_none),
     Field("temperature", at("model_parameters.temperature"), real_or_none),
     Field("stream", at("stream", "model_parameters.stream"), flag_or_none),
     Field("reasoning", at("model_parameters"), asks_for_reasoning),
@@ -118,6 +132,7 @@ FIELDS = (
     Field("user_agent", at("metadata.user_agent", "user_agent"), identifier_or_none),
     Field("reasoning_signature", at("messages"), signature_digest),
     Field("system_prompt", at("messages"), system_text),
+    Field("system_prompt", at("model_parameters.instructions", "model_parameters.system"), instructions),
     Field("prompt", at("messages"), newest_user_turn),
     Field("completion", at("response"), answer),
 )

@@ -92,7 +92,23 @@ def answer_finish(value: Any) -> str | None:
             message = holder.get("message")
             if isinstance(message, Mapping) and message.get("refusal"):
                 return "refusal"
-    return None
+    return (
+        _response_finish(value) if isinstance(value, Mapping) and value.get("object") == "response" else None
+    )
+
+
+def _response_finish(response: Mapping[str, Any]) -> str | None:
+    """Why an object of the responses API ended: it has a status, and calls of tools among its output."""
+    output = response.get("output")
+    kinds = (
+        [item.get("type") for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
+    )
+    if "function_call" in kinds:
+        return "tool_calls"
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, Mapping) else None
+    found = reason or response.get("status")
+    return found if isinstance(found, str) else None
 
 
 def signature_digest(value: Any) -> str | None:

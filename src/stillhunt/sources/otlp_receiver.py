@@ -13,6 +13,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -36,6 +38,8 @@ from stillhunt.sources.records import Batch, RecordMapping, row_of
 from stillhunt.sources.source import Parsed, Rejected
 
 DEFAULT_HOST = "127.0.0.1"
+FLUSH_S = 5.0
+"""How long rows wait for a batch to fill."""
 _TICK_S = 0.2
 _PATIENCE_S = 10.0
 
@@ -75,7 +79,7 @@ class OtlpReceiver:
         mapping: RecordMapping = OTEL,
         limits: Limits | None = None,
         hold_s: float = 5.0,
-        flush_s: float = 5.0,
+        flush_s: float = FLUSH_S,
     ) -> None:
         self._mapping, self._trusted = mapping, networks(trusted_proxies)
         self._limits = limits or Limits()
@@ -86,6 +90,10 @@ class OtlpReceiver:
         self._counts: dict[str, int] = {}
         self._closed = False
         self._stopping = False
+        self._done = False
+        self._serving: threading.Thread | None = None
+        self._batch = Batch(self._mapping, self._trusted)
+        self._join: Join[Place] = Join(hold_s=self._hold_s)
         host, port = parse_address(address)
         try:
             self._server = OtlpServer((host, port), self._accept, self._limits)
@@ -106,73 +114,103 @@ class OtlpReceiver:
     def location(self) -> str:
         return f"otlp://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """The address that an exporter is given, such as ``http://127.0.0.1:4318``."""
+        return self.location.replace("otlp://", "http://", 1)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine can reach it."""
+        return ip_address(str(self._server.server_address[0])).is_loopback
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was stopped and everything that was acknowledged has been given."""
+        return self._done
+
     def close(self) -> None:
-        """Stops listening, for a receiver whose batches were never asked for."""
-        self._server.server_close()
+        """Stops listening at once. What was acknowledged and not given is lost."""
+        self._closed = True
+        if self._serving is None:
+            self._server.server_close()
+        elif not self._server.closing:
+            self._server.quiesce(0.0)
 
     def stop(self) -> None:
         """Ends :meth:`batches` after everything that was acknowledged; may be called from a signal handler."""
         self._stopping = True
 
     def batches(self, progress: Progress) -> Iterator[Parsed]:
-        """What arrives, in batches of at least one row, at the latest ``flush_s`` after its arrival and ``hold_s``
-        of waiting for its events. Can be iterated once."""
-        progress.stage("receiving OpenTelemetry", None, "rows")
-        serving = threading.Thread(target=self._server.serve_forever, args=(_TICK_S,), daemon=True)
-        serving.start()
-        batch = Batch(self._mapping, self._trusted)
-        join: Join[Place] = Join(hold_s=self._hold_s)
-        flushed = time.monotonic()
+        """What arrives until :meth:`stop`, in batches of at least one row, at the latest ``flush_s`` after its arrival
+        and ``hold_s`` of waiting for its events. Can be iterated once."""
         try:
-            while not self._stopping:
-                for _ in self._drain(join, batch, wait_s=_TICK_S):
-                    yield self._give(batch, progress)
-                for joined in join.expired(time.monotonic()):
-                    add_joined(batch, joined)
-                    if batch.is_full:
-                        yield self._give(batch, progress)
-                if batch.is_full or (not batch.is_empty and time.monotonic() - flushed >= self._flush_s):
-                    yield self._give(batch, progress)
-                    flushed = time.monotonic()
-            self._server.quiesce(_PATIENCE_S)
-            with self._lock:
-                self._closed = True
-            for _ in self._drain(join, batch, wait_s=0.0):
-                yield self._give(batch, progress)
-            for joined in join.rest():
-                add_joined(batch, joined)
-                if batch.is_full:
-                    yield self._give(batch, progress)
-            if not batch.is_empty:
-                yield self._give(batch, progress)
+            yield from self.stretch(float("inf"), progress)
         finally:
-            self._closed = True
-            if not self._server.closing:
-                self._server.quiesce(0.0)
-            serving.join(_PATIENCE_S)
+            self.close()
 
-    def _give(self, batch: Batch, progress: Progress) -> Parsed:
-        parsed = batch.take()
+    def stretch(self, seconds: float, progress: Progress) -> Iterator[Parsed]:
+        """As :meth:`batches`, but ends ``seconds`` after the first batch was given, while it goes on listening; the
+        next stretch takes up from there."""
+        progress.stage("receiving OpenTelemetry", None, "rows")
+        if self._serving is None:
+            self._serving = threading.Thread(target=self._server.serve_forever, args=(_TICK_S,), daemon=True)
+            self._serving.start()
+        flushed, ends = time.monotonic(), float("inf")
+        while not self._stopping and time.monotonic() < ends:
+            with suppress(queue.Empty):
+                for _ in self._next(_TICK_S):
+                    ends = min(ends, time.monotonic() + seconds)
+                    yield self._give(progress)
+            for joined in self._join.expired(time.monotonic()):
+                add_joined(self._batch, joined)
+                if self._batch.is_full:
+                    ends = min(ends, time.monotonic() + seconds)
+                    yield self._give(progress)
+            if not self._batch.is_empty and time.monotonic() - flushed >= self._flush_s:
+                ends = min(ends, time.monotonic() + seconds)
+                yield self._give(progress)
+                flushed = time.monotonic()
+        if self._stopping:
+            yield from self._rest(progress)
+        elif not self._batch.is_empty:
+            yield self._give(progress)
+
+    def _rest(self, progress: Progress) -> Iterator[Parsed]:
+        """Stops listening, then gives everything that was acknowledged."""
+        self._server.quiesce(_PATIENCE_S)
+        with self._lock:
+            self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                for _ in self._next(0.0):
+                    yield self._give(progress)
+        for joined in self._join.rest():
+            add_joined(self._batch, joined)
+            if self._batch.is_full:
+                yield self._give(progress)
+        if not self._batch.is_empty:
+            yield self._give(progress)
+        self._done = True
+
+    def _give(self, progress: Progress) -> Parsed:
+        parsed = self._batch.take()
         progress.advance(parsed.requests.num_rows)
         return parsed
 
-    def _drain(self, join: Join[Place], batch: Batch, wait_s: float) -> Iterator[None]:
-        """Puts what waits into the batch; comes back whenever it is to be taken."""
-        while True:
-            try:
-                items, size = self._taken.get(timeout=wait_s) if wait_s else self._taken.get_nowait()
-            except queue.Empty:
-                return
-            wait_s = 0.0
-            for item, place in items:
-                if isinstance(item, Rejected):
-                    batch.reject(item)
-                else:
-                    yield from take_piece(item, place, join, batch, time.monotonic())
-                if batch.is_full:
-                    yield
-            with self._lock:
-                self._waiting_bytes -= size
+    def _next(self, wait_s: float) -> Iterator[None]:
+        """Puts the oldest request that waits into the batch; comes back whenever it is to be taken. Raises
+        queue.Empty when none came within ``wait_s``."""
+        items, size = self._taken.get(timeout=wait_s) if wait_s else self._taken.get_nowait()
+        for item, place in items:
+            if isinstance(item, Rejected):
+                self._batch.reject(item)
+            else:
+                yield from take_piece(item, place, self._join, self._batch, time.monotonic())
+            if self._batch.is_full:
+                yield
+        with self._lock:
+            self._waiting_bytes -= size
 
     # --- on the threads of the server ---
 

@@ -55,7 +55,7 @@ def described(
         written=written,
         rejected=before.rejected + rejected.count,
         sketch_keys=tuple(dict.fromkeys((*before.sketch_keys, *sorted(filling.key_ids)))),
-        sources=(*before.sources, *taken),
+        sources=_joined(before.sources, taken),
         skipped=(*before.skipped, *skipped),
         coverage=coverage(shares, known),
         notes=_sum(before.notes, filling.notes),
@@ -80,6 +80,18 @@ def publish(lake: Lake, aside: Path, onto: Lake | None) -> None:
 def rejected_name(onto: Lake | None) -> str:
     """Name of the file for rejected rows: one that the lake does not have yet."""
     return "rejected.jsonl" if onto is None else _numbered("rejected", ".jsonl", onto.root)
+
+
+def _joined(before: Sequence[TakenFrom], more: Sequence[TakenFrom]) -> tuple[TakenFrom, ...]:
+    """One entry per kind and place, with its rows of every ingest and the newest cursor, so that a lake that is added
+    to often keeps a short list."""
+    joined: dict[tuple[str, str], TakenFrom] = {}
+    for taken in (*before, *more):
+        known = joined.get((taken.kind, taken.location))
+        if known is not None:
+            taken = replace(taken, rows=known.rows + taken.rows, cursor=taken.cursor or known.cursor)
+        joined[taken.kind, taken.location] = taken
+    return tuple(joined.values())
 
 
 def _write_accounts(accounts: pa.Table, aside: Path, before: Lake) -> Path:

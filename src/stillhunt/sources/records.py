@@ -92,6 +92,12 @@ class RecordMapping:
         if unknown:
             raise ValueError(f"no columns of requests: {sorted(unknown)}")
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of ``requests`` that can be filled."""
+        found = {each.column for each in self.fields}
+        return frozenset(found | ({"client_ip"} if self.address != AddressPaths() else set()))
+
 
 def at(*dotted: str) -> tuple[RecordPath, ...]:
     """Alternatives whose keys are separated by dots: ``at("metadata.user", "user")``."""
