@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 OUT ?= out/demo
 BIN := .venv/bin
-BENCHES := ingest sketch detection
+BENCHES := ingest sketch detection calibration
 
 .PHONY: help demo test lint fix clean $(addprefix bench-,$(BENCHES))
 

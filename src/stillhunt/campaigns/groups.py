@@ -25,9 +25,12 @@ def group_evidence(
     """Nats per group and family, shape (groups, families + 1); the last column is timing.
 
     Of a link family, the larger of two statistics less ``log 2``. First: the one artefact that is most concentrated
-    in the group, by Chernoff's bound on its count, less the logarithm of the number of artefacts tried. Second: how
-    many members share any artefact with another member, by Chernoff's bound on half that count, because matches come
-    in pairs. Both against the null of ``evidence``.
+    in the group, by Chernoff's bound on its count, less the logarithm of the family's links over the artefact's. That
+    is Bonferroni's correction over all artefacts of the family, each with its share of the links as weight; those that
+    happen to occur in the group are no fair count of what was tried. Second: how many members share any artefact with
+    another member, by Chernoff's bound on half that count, because matches come in pairs. Both against the null of
+    ``evidence``, the first with ``k r`` for ``1 - exp(-k r)``, which is at least as large and is exact for an account
+    that carries one artefact. An artefact of one member ties nobody.
 
     A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
     popular program there are some households and some firms, which share much; that says nothing about the rest.
@@ -45,6 +48,7 @@ def group_evidence(
         evidence.signal,
         evidence.rate,
         evidence.activity,
+        _penalties(evidence),
         len(evidence.families),
         COVERS,
     )
@@ -62,6 +66,13 @@ def timing_evidence(
     return np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
 
 
+def _penalties(evidence: Evidence) -> NDArray[np.float64]:
+    """Nats of Bonferroni's weighted correction, per artefact: minus the logarithm of its share of its family's links."""
+    popularity = evidence.popularity.astype(np.float64)
+    totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
+    return np.log(totals[evidence.family] / popularity)
+
+
 @njit(cache=True, nogil=True)
 def _chernoff(x, mean):  # type: ignore[no-untyped-def]
     if x <= mean or x <= 0:
@@ -71,7 +82,7 @@ def _chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, families, covers
+    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, families, covers
 ):
     groups = len(pointers) - 1
     result = np.zeros((groups, families))
@@ -79,19 +90,16 @@ def _link_families(  # type: ignore[no-untyped-def]
     rates = np.zeros(len(family))
     touched = np.empty(len(family), dtype=np.int64)
     busy = np.zeros(activity.shape[1])
-    active = np.zeros(activity.shape[1])
-    best, tried = np.zeros(families), np.zeros(families)
+    best = np.zeros(families)
     matched, expected = np.zeros(families), np.zeros(families)
     chance, match = np.zeros(families), np.zeros(families)
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
         busy[:] = 0.0
-        active[:] = 0.0
         seen = 0
         for i in group:
             for s in range(activity.shape[1]):
                 busy[s] += activity[i, s]
-                active[s] += 1.0 if activity[i, s] > 0 else 0.0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 if count[a] == 0:
@@ -100,14 +108,12 @@ def _link_families(  # type: ignore[no-untyped-def]
                 count[a] += 1
                 rates[a] += rate[link]
         best[:] = 0.0
-        tried[:] = 0.0
         for position in range(seen):
             a = touched[position]
-            s, f = signal[a], family[a]
-            tried[f] += 1.0
-            if count[a] >= covers * len(group):
-                mean = active[s] * -np.expm1(-rates[a] / count[a] * busy[s] / active[s])
-                best[f] = max(best[f], _chernoff(float(count[a]), mean))
+            if count[a] >= max(2.0, covers * len(group)):
+                mean = rates[a] / count[a] * busy[signal[a]]
+                f = family[a]
+                best[f] = max(best[f], _chernoff(float(count[a]), mean) - penalty[a])
         matched[:] = 0.0
         expected[:] = 0.0
         for i in group:
@@ -123,11 +129,10 @@ def _link_families(  # type: ignore[no-untyped-def]
                 expected[f] += -np.expm1(-chance[f])
                 matched[f] += match[f]
         for f in range(families):
-            single = best[f] - np.log(max(tried[f], 1.0))
             paired = 0.0
             if matched[f] - expected[f] >= covers * len(group):
                 paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
-            result[g, f] = max(0.0, max(single, paired) - np.log(2.0))
+            result[g, f] = max(0.0, max(best[f], paired) - np.log(2.0))
         for position in range(seen):
             count[touched[position]] = 0
             rates[touched[position]] = 0.0

@@ -126,7 +126,7 @@ def _concentrated(evidence: Evidence, members: NDArray[np.int32]) -> list[tuple[
     signal = evidence.signal[carried]
     activity = evidence.activity[members]
     busy, active = activity.sum(axis=0)[signal], (activity > 0).sum(axis=0)[signal]
-    expected = active * -np.expm1(-rate * busy / np.maximum(active, 1))
+    expected = np.minimum(active, rate * busy)
     nats = chernoff_upper(inside, expected)
     chosen = []
     for s in range(len(evidence.signals)):

@@ -1,0 +1,163 @@
+"""Evidence per family for a group: the statistics against brute force."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from logs import make_evidence, make_sessions
+from scipy.stats import binom
+
+from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.groups import COVERS, group_evidence
+from stillhunt.campaigns.signals.shares_address import shares_address
+from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
+from stillhunt.campaigns.signals.shares_device import shares_device
+from stillhunt.campaigns.signals.shares_parameters import shares_parameters
+from stillhunt.campaigns.signals.shares_payment import shares_payment
+from stillhunt.campaigns.turns import Sessions
+from stillhunt.stats.bounds import chernoff_upper
+
+FUNCTIONS = (shares_client_stack, shares_address, shares_parameters, shares_device, shares_payment)
+
+
+def quiet(accounts: int) -> Sessions:
+    """Sessions that say nothing: each account is in use on one day."""
+    return make_sessions(np.ones((accounts, 1), dtype=np.int32))
+
+
+def random_evidence(seed: int, accounts: int = 120, artefacts: int = 40) -> Evidence:
+    generator = np.random.default_rng(seed)
+    sharing = {
+        function: [
+            sorted(generator.choice(accounts, min(int(size) + 1, accounts // 2), replace=False).tolist())
+            for size in generator.zipf(1.6, artefacts)
+        ]
+        for function in FUNCTIONS
+    }
+    return make_evidence(accounts, sharing, generator.integers(0, 3, accounts).tolist())
+
+
+def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
+    """Nats per link family, written as the docstring says."""
+    rows: dict[int, dict[int, float]] = {}
+    for i, a, r in zip(evidence.link_accounts(), evidence.artefact, evidence.rate, strict=True):
+        rows.setdefault(int(i), {})[int(a)] = float(r)
+    mine = {i: rows.get(i, {}) for i in group}
+    nats = []
+    for f in range(len(evidence.families)):
+        links = {i: {a: r for a, r in mine[i].items() if evidence.family[a] == f} for i in group}
+        family_links = sum(
+            int(d) for d, g in zip(evidence.popularity, evidence.family, strict=True) if g == f
+        )
+        single = 0.0
+        for a in {a for row in links.values() for a in row}:
+            carriers = [i for i in group if a in links[i]]
+            if len(carriers) < max(2, COVERS * len(group)):
+                continue
+            rate = sum(links[i][a] for i in carriers) / len(carriers)
+            mean = rate * sum(evidence.activity[i, evidence.signal[a]] for i in group)
+            correction = math.log(family_links / evidence.popularity[a])
+            single = max(single, float(chernoff_upper(len(carriers), mean)) - correction)
+        matched, expected = 0, 0.0
+        for i in group:
+            matched += any(a in links[j] for a in links[i] for j in group if j != i)
+            chance = sum(
+                r * sum(evidence.activity[j, evidence.signal[a]] for j in group if j != i)
+                for a, r in links[i].items()
+            )
+            expected += 1 - math.exp(-chance)
+        paired = 0.0
+        if matched - expected >= COVERS * len(group):
+            paired = float(chernoff_upper(matched / 2, expected / 2))
+        nats.append(max(0.0, max(single, paired) - math.log(2)))
+    return nats
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_statistics_are_what_brute_force_says(seed: int) -> None:
+    evidence = random_evidence(seed)
+    generator = np.random.default_rng(100 + seed)
+    groups = [
+        np.sort(generator.choice(120, size, replace=False)).astype(np.int32) for size in (3, 4, 6, 9, 20, 70)
+    ]
+    sizes = np.diff(evidence.members_ptr)
+    groups += [
+        evidence.member[evidence.members_ptr[a] : evidence.members_ptr[a + 1]]
+        for a in np.flatnonzero((sizes >= 3) & (sizes < 40))[:30]
+    ]
+    found = group_evidence(evidence, quiet(120), groups)
+    assert found.shape == (len(groups), len(evidence.families) + 1)
+    expected = np.array([brute_force(evidence, group.tolist()) for group in groups])
+    assert found[:, :-1] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert (expected > 3).any()
+    assert (expected == 0).any()
+
+
+def test_one_artefact_of_many_members_speaks() -> None:
+    crowd = [[i, i + 1] for i in range(100, 300, 2)]
+    evidence = make_evidence(400, {shares_payment: [list(range(12)), *crowd]})
+    nats = group_evidence(evidence, quiet(400), [np.arange(12, dtype=np.int32)])[0, 0]
+    mean = 12 * 12 / 212
+    assert nats == pytest.approx(
+        12 * math.log(12 / mean) - 12 + mean - math.log(212 / 12) - math.log(2), rel=0.05
+    )
+
+
+def test_many_pairs_speak_though_no_artefact_is_common() -> None:
+    pairs = [[i, i + 1] for i in range(0, 300, 2)]
+    evidence = make_evidence(300, {shares_payment: pairs})
+    group = np.arange(40, dtype=np.int32)
+    strangers = np.arange(0, 80, 2, dtype=np.int32)
+    nats = group_evidence(evidence, quiet(300), [group, strangers])[:, 0]
+    expected = 40 * (1 - math.exp(-39 / 150)) / 2
+    assert nats[0] == pytest.approx(20 * math.log(20 / expected) - 20 + expected - math.log(2), rel=0.05)
+    assert nats[1] == 0
+
+
+def test_an_artefact_of_one_member_says_nothing_in_the_smallest_group() -> None:
+    evidence = make_evidence(4000, {shares_payment: [[i, i + 2000] for i in range(2000)]})
+    assert group_evidence(evidence, quiet(4000), [np.array([0, 1, 2], dtype=np.int32)])[0, 0] == 0.0
+
+
+def test_some_households_do_not_speak_for_a_crowd() -> None:
+    """Families that tie less than COVERS of the members are silent, however surely they tie those."""
+    households = [[10 * i, 10 * i + 1] for i in range(30)]
+    evidence = make_evidence(
+        3000, {shares_payment: [*households, *([i, i + 1] for i in range(1000, 3000, 2))]}
+    )
+    crowd = np.arange(300, dtype=np.int32)
+    families = np.array(sorted(i for pair in households for i in pair), dtype=np.int32)
+    nats = group_evidence(evidence, quiet(3000), [crowd, families])[:, 0]
+    assert nats[0] == 0.0
+    assert nats[1] > 15
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_what_most_accounts_have_says_nothing_about_a_large_group(share: float) -> None:
+    """Where each account carries one artefact, half of a group may carry what half of the log carries."""
+    generator = np.random.default_rng(int(share * 10))
+    value = np.where(generator.random(4000) < share, 0, generator.integers(1, 200, 4000))
+    sharing = [np.flatnonzero(value == v).tolist() for v in range(200)]
+    evidence = make_evidence(4000, {shares_payment: sharing})
+    groups = [np.sort(generator.choice(4000, 800, replace=False)).astype(np.int32) for _ in range(40)]
+    nats = group_evidence(evidence, quiet(4000), groups)[:, 0]
+    assert int((nats > -math.log(0.05)).sum()) <= binom.ppf(0.999, 40, 0.05)
+
+
+def test_timing_is_the_last_column() -> None:
+    generator = np.random.default_rng(4)
+    even, free = np.full((20, 12), 4), generator.poisson(4.0, (20, 12))
+    sessions = make_sessions(np.vstack((even, free)))
+    evidence = make_evidence(40, {shares_address: [[0, 1]]})
+    nats = group_evidence(
+        evidence, sessions, [np.arange(20, dtype=np.int32), np.arange(20, 40, dtype=np.int32)]
+    )
+    assert nats[0, -1] > 30
+    assert nats[1, -1] < 5
+
+
+def test_no_groups_give_an_empty_table() -> None:
+    evidence = make_evidence(9, {shares_address: [[0, 1]]})
+    assert group_evidence(evidence, quiet(9), []).shape == (0, 2)
