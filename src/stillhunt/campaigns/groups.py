@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.moves import Moves, moves_within
 from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
-from stillhunt.stats.bounds import hoeffding_lower
+from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
 TURNS = "timing"
 """The family of ``takes_turns`` and ``keeps_time``, the last column of the evidence."""
+MOVES = "hand_off"
+"""The family of ``hands_off`` and of replayed signatures."""
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """What accounts do that ties no single pair: when they start sessions, and whose prompts they take."""
+
+    sessions: Sessions
+    moves: Moves
+
+
 def group_evidence(
-    evidence: Evidence, sessions: Sessions, groups: Sequence[NDArray[np.int32]]
+    evidence: Evidence, conduct: Conduct, groups: Sequence[NDArray[np.int32]]
 ) -> NDArray[np.float64]:
     """Nats per group and family, shape (groups, families + 1); the last column is timing.
 
@@ -49,10 +61,25 @@ def group_evidence(
         evidence.rate,
         evidence.activity,
         _penalties(evidence),
+        np.array([signal.weighs for signal in evidence.signals], dtype=np.bool_),
         len(evidence.families),
         COVERS,
     )
-    return np.column_stack((links, timing_evidence(sessions, pointers, members)))
+    if MOVES in evidence.families:
+        column = evidence.families.index(MOVES)
+        handed = moving_evidence(conduct.moves, pointers, members)
+        links[:, column] = np.maximum(np.maximum(links[:, column], handed) - np.log(2.0), 0.0)
+    return np.column_stack((links, timing_evidence(conduct.sessions, pointers, members)))
+
+
+def moving_evidence(
+    moves: Moves, pointers: NDArray[np.int64], members: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Nats per group that ``hands_off`` shows; 0 where moves after failures touch less than COVERS of the members."""
+    after, mean, _, touched = moves_within(moves, pointers, members)
+    covered = touched >= COVERS * np.diff(pointers)
+    nats: NDArray[np.float64] = np.where(covered, chernoff_upper(after, mean), 0.0)
+    return nats
 
 
 def timing_evidence(
@@ -67,7 +94,7 @@ def timing_evidence(
 
 
 def _penalties(evidence: Evidence) -> NDArray[np.float64]:
-    """Nats of Bonferroni's weighted correction, per artefact: minus the logarithm of its share of its family's links."""
+    """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as logarithm."""
     popularity = evidence.popularity.astype(np.float64)
     totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
     return np.log(totals[evidence.family] / popularity)
@@ -82,7 +109,7 @@ def _chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, families, covers
+    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, families, covers
 ):
     groups = len(pointers) - 1
     result = np.zeros((groups, families))
@@ -110,7 +137,7 @@ def _link_families(  # type: ignore[no-untyped-def]
         best[:] = 0.0
         for position in range(seen):
             a = touched[position]
-            if count[a] >= max(2.0, covers * len(group)):
+            if weighs[signal[a]] and count[a] >= max(2.0, covers * len(group)):
                 mean = rates[a] / count[a] * busy[signal[a]]
                 f = family[a]
                 best[f] = max(best[f], _chernoff(float(count[a]), mean) - penalty[a])
@@ -122,6 +149,8 @@ def _link_families(  # type: ignore[no-untyped-def]
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 s, f = signal[a], family[a]
+                if not weighs[s]:
+                    continue
                 chance[f] += rate[link] * (busy[s] - activity[i, s])
                 if count[a] > 1:
                     match[f] = 1.0

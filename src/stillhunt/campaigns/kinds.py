@@ -34,6 +34,10 @@ class KindVerdict:
     confidences: Mapping[str, float]
     traits: tuple[Trait, ...]
 
+    def adds(self, trait: Trait) -> float:
+        """What a trait adds to the score of this kind."""
+        return KINDS_V1[self.kind].get(trait.name, 0.0) * trait.value
+
 
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
     # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
