@@ -2,12 +2,15 @@
 SHELL := /bin/bash
 OUT ?= out/demo
 BIN := .venv/bin
-BENCHES := ingest sketch detection calibration
+SOURCES := src tests $(wildcard bench) tools/readme.py
+# A benchmark is a module of bench/ that can be run.
+BENCHES := $(basename $(notdir $(shell grep -l __main__ bench/*.py 2>/dev/null)))
 
-.PHONY: help demo test lint fix clean $(addprefix bench-,$(BENCHES))
+.PHONY: help demo test lint fix docs clean $(addprefix bench-,$(BENCHES))
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## */make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
+	@[ -z "$(BENCHES)" ] || for name in $(BENCHES); do printf 'make bench-%s\n' $$name; done | paste -sd, | sed 's/,/, /g; s/$$/: measurements, side by side (SCALE=small: within ten minutes)/'
 
 demo:  ## make a small labelled log, find its campaigns, write the report
 	@tools/setup.sh runtime
@@ -18,23 +21,28 @@ test:  ## every check: style, types, import direction, tests against real server
 	@tools/setup.sh postgres
 	@tools/setup.sh chromium
 	@tools/setup.sh litellm
+	@tools/setup.sh marks
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
-lint:
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+lint:  ## style and types only
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
 fix:  ## format, and mend what can be mended by itself
 	@tools/setup.sh dev
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs:  ## write the blocks and tables of README and docs anew
+	@tools/setup.sh dev
+	@$(BIN)/python tools/readme.py
 
 $(addprefix bench-,$(BENCHES)): bench-%:
 	@tools/setup.sh bench
 	@mkdir -p bench/out
 	$(BIN)/python -m bench.$* $(if $(SCALE),--scale $(SCALE))
 
-clean:
+clean:  ## remove what targets made: environments, demo output, figures
 	rm -rf .venv .venvs out bench/out

@@ -1,8 +1,9 @@
 """How often is something found where there is nothing? Logs of independent accounts, through every test and the scan.
 
-Two tables. First, per signal and group size, how often the p-value of a group chosen at random falls to a level or
+Three tables. First, per signal and group size, how often the p-value of a group chosen at random falls to a level or
 below: never more often than the level, if the null is stated rightly. Second, how many logs have any campaign at a
-false discovery rate of 5 %: no more than 5 % of them, up to chance. Run:
+false discovery rate of 5 %: no more than 5 % of them, up to chance. Third, how the tests of groups fare where their
+nulls do not hold: among independent accounts of which some start their sessions by a timer. Run:
 ``python -m bench.calibration [--scale small|full]``.
 """
 
@@ -15,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from bench.independent import independent, open_population
+from bench.independent import independent, open_population, timers
 from bench.result import Row, show, write
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
@@ -95,6 +96,18 @@ def campaigns_found(seed: int, accounts: int) -> int:
         return find_campaigns(log, seen, settings, "sha256:independent", Stages()).campaigns.num_rows
 
 
+def p_values_of_timers(seed: int, accounts: int) -> P:
+    """p-values of the group tests on groups of one log in which one account in ten goes by an hourly timer."""
+    result: P = {}
+    with DuckDB(memory="1GB", threads=1) as engine:
+        log, _ = open_population(engine, timers(seed, accounts, 0.1))
+        sessions = session_starts(log)
+    for group in groups_at_random(seed, accounts):
+        for test in GROUP_TESTS:
+            result.setdefault((test.__name__, len(group)), []).append(test(sessions, group)[1])
+    return result
+
+
 def pooled(parts: Sequence[P]) -> dict[tuple[str, int], NDArray[np.float64]]:
     """The p-values of several logs together."""
     result: P = {}
@@ -127,6 +140,17 @@ def interval(hits: int, n: int) -> tuple[float, float]:
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return low, high
+
+
+def timer_rows(p: Mapping[tuple[str, int], NDArray[np.float64]]) -> list[Row]:
+    """Per test and size, how often a group with some timers in it is told from independent users."""
+    table = []
+    for (test, size), values in p.items():
+        hits = int((values <= 0.05).sum())
+        where, bounds = f"{test}, a tenth on timers", interval(hits, len(values))
+        metric = f"share of p ≤ 0.05, groups of {size}"
+        table.append(Row(where, metric, hits / len(values), "share", "0.05", len(values), *bounds))
+    return table
 
 
 def rows(p: Mapping[tuple[str, int], NDArray[np.float64]], found: Sequence[int], accounts: int) -> list[Row]:
@@ -188,7 +212,8 @@ def main() -> None:
         found = list(pool.map(campaigns_found, small, [scale.accounts] * scale.scans))
         parts = list(pool.map(p_values, small, [scale.accounts] * scale.scans))
         parts += pool.map(p_values, large, [scale.large_accounts] * scale.large)
-    table = rows(pooled(parts), found, scale.accounts)
+        timed = list(pool.map(p_values_of_timers, large, [scale.large_accounts] * scale.large))
+    table = [*rows(pooled(parts), found, scale.accounts), *timer_rows(pooled(timed))]
     show(table)
     print(f"\nwritten to {write('calibration', table)}")
 

@@ -99,6 +99,30 @@ def independent(seed: int, accounts: int) -> Population:
     )
 
 
+def timers(seed: int, accounts: int, share: float) -> Population:
+    """Independent accounts of which a share starts a session every hour, at a minute of its own; the others start
+    theirs at any time. Nothing but times is known."""
+    rng = np.random.default_rng([0x71, seed, accounts])
+    rate = np.minimum(1 + rng.poisson(rng.lognormal(2.0, 1.0, accounts)), 300)
+    timed = rng.random(accounts) < share
+    count = np.where(timed, 24 * DAYS, rate)
+    owner = np.repeat(np.arange(accounts), count)
+    turn = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    started = np.where(timed[owner], (turn + rng.random(accounts)[owner]) / 24, rng.random(len(owner)) * DAYS)
+    requests = {
+        "time": (_START_US + started * _DAY_US).astype(np.int64),
+        "account_id": _named("a", owner),
+        "session_id": _named("s", np.arange(len(owner))),
+    }
+    columns = {
+        field.name: pa.array(requests[field.name]).cast(field.type)
+        if field.name in requests
+        else pa.nulls(len(owner), field.type)
+        for field in LAKE_REQUESTS
+    }
+    return Population(pa.table(columns, schema=LAKE_REQUESTS).sort_by("time"), ACCOUNTS.empty_table())
+
+
 def open_population(engine: DuckDB, made: Population) -> tuple[Log, Coverage]:
     """The population as an opened log, with what it can feed."""
     engine.register("population", made.requests)

@@ -18,7 +18,7 @@ _ABOVE = _MIDDLE | _MIDDLES
 MAY_IMPORT: dict[str, set[str]] = {
     "schema": set(),
     "errors": set(),
-    "config": set(),
+    "config": {"errors"},
     "stats": _GROUND,
     "engines": _ENGINES,
     "sketch": _ENGINES,

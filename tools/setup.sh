@@ -2,6 +2,7 @@
 # Sets up what a make target needs, on a fresh Debian machine that has Python >= 3.11. Safe to run again.
 #   tools/setup.sh runtime|dev|bench   the virtual environment .venv, from the lock of that name
 #   tools/setup.sh litellm             LiteLLM's proxy in an environment of its own, .venvs/litellm
+#   tools/setup.sh marks               torch and transformers in an environment of their own, .venvs/marks
 #   tools/setup.sh chromium|postgres   a Debian package, installed when we are root
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,7 +66,17 @@ litellm)
     environment .venvs/litellm requirements/litellm.lock
     finish .venvs/litellm
     ;;
+marks)
+    # Pinned without hashes: torch's file differs between builds (CPU, CUDA) of one version.
+    want=$(sha256sum <requirements/marks.txt)
+    if [ "$(cat .venvs/marks/.stillhunt-stamp 2>/dev/null)" != "$want" ]; then
+        python=$(find_python)
+        [ -x .venvs/marks/bin/python ] || "$python" -m venv .venvs/marks
+        .venvs/marks/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/marks.txt
+        echo "$want" >.venvs/marks/.stillhunt-stamp
+    fi
+    ;;
 chromium) command -v chromium >/dev/null || debian chromium fonts-dejavu-core ;;
 postgres) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || debian postgresql ;;
-*) die "expected one of runtime, dev, bench, litellm, chromium, postgres; got '${1:-}'" ;;
+*) die "expected one of runtime, dev, bench, litellm, marks, chromium, postgres; got '${1:-}'" ;;
 esac

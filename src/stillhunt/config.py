@@ -7,9 +7,14 @@ its default.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from stillhunt.errors import SettingError
+
+PREFIX = "STILLHUNT_"
 
 
 def _config_home() -> Path:
@@ -19,10 +24,12 @@ def _config_home() -> Path:
 class Settings(BaseSettings):
     """What every command may need."""
 
-    model_config = SettingsConfigDict(env_prefix="STILLHUNT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     memory: str = Field(
-        "4GB", description="Memory that queries may take before they spill to disk (bytes, with unit)."
+        "4GB",
+        pattern=r"^\s*\d+(\.\d+)?\s*[kKmMgGtT]i?[bB]\s*$",
+        description="Memory that queries may take before they spill to disk (bytes, with unit).",
     )
     threads: int = Field(0, ge=0, description="Threads for queries and kernels (count); 0 means every core.")
     temp_dir: Path | None = Field(
@@ -56,3 +63,27 @@ class Settings(BaseSettings):
         ge=0,
         description="List price of output, for the harm of a campaign (US dollars per million tokens).",
     )
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of a run: ``given`` on the command line, where it is not None, before the environment.
+
+    Raises SettingError, which names the option or the variable, when a value is out of its range or of another type.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        where = f"--{name.replace('_', '-')}" if name in chosen else f"{PREFIX}{name.upper()}"
+        wanted = "expected a size with its unit" if name == "memory" else first["msg"].lower()
+        meaning = Settings.model_fields[name].description or ""
+        raise SettingError(f"{wanted}; got {first['input']!r}", where, f"It means: {meaning}") from error
+    except SettingsError as error:
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "*")
+        raise SettingError(
+            'expected a list as JSON, such as ["10.0.0.0/8"]; it cannot be read',
+            f"{PREFIX}{name.upper()}",
+            "Mind the quotes: the shell removes those that are not quoted themselves.",
+        ) from error

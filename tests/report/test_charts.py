@@ -66,8 +66,10 @@ def test_each_side_is_a_multiple_of_its_own_average_rate() -> None:
     assert rhythm.columns["background"] == [None, None, None]
     assert rhythm.columns["when"][1] == "22 Apr 2026, 02:00"
     assert rhythm.columns["t"][1] - rhythm.columns["t"][0] == 7_200_000
-    assert active.columns["accounts"] == (1, 2, 3)
-    assert len({len(column) for column in rhythm.columns.values()}) == 1
+    assert active.columns["accounts"] == [1, 2, 3, 3], "the last step is drawn to its end"
+    assert active.columns["t"][-1] - active.columns["t"][0] == 5 * 3_600_000
+    for chart in (rhythm, active):
+        assert len({len(column) for column in chart.columns.values()}) == 1
 
 
 def test_hours_are_percentages_and_may_lack_a_background() -> None:

@@ -32,21 +32,14 @@ def _shape(kind: str, number: int) -> object:
     ("kinds", "verdict"),
     [
         ((), "No campaign found among 5,204 accounts"),
-        (("distillation",), "1 campaign, of the kind distillation: 7 accounts flagged out of 5,204"),
-        (("evaluation",), "1 campaign, not distillation: no account flagged out of 5,204"),
-        (("unclear", "reseller"), "2 campaigns, none of them distillation: no account flagged out of 5,204"),
+        (("distillation",), "1 distillation campaign: 7 accounts flagged out of 5,204"),
+        (("evaluation",), "No distillation found among 5,204 accounts, and 1 campaign of other kinds"),
         (
-            ("distillation", "distillation"),
-            "2 campaigns, all of them distillation: 14 accounts flagged out of 5,204",
+            ("unclear", "reseller"),
+            "No distillation found among 5,204 accounts, and 2 campaigns of other kinds",
         ),
-        (
-            ("distillation", "trial_farm", "distillation"),
-            "3 campaigns, of which 2 are distillation: 14 accounts flagged out of 5,204",
-        ),
-        (
-            ("distillation", "trial_farm"),
-            "2 campaigns, of which 1 is distillation: 7 accounts flagged out of 5,204",
-        ),
+        (("distillation", "distillation"), "2 distillation campaigns: 14 accounts flagged out of 5,204"),
+        (("distillation", "trial_farm"), "1 distillation campaign: 7 accounts flagged out of 5,204"),
     ],
 )
 def test_the_verdict_is_one_true_sentence(tmp_path: Path, kinds: tuple[str, ...], verdict: str) -> None:
@@ -57,6 +50,27 @@ def test_the_verdict_is_one_true_sentence(tmp_path: Path, kinds: tuple[str, ...]
 def test_campaigns_come_by_falling_score(document: Document) -> None:
     assert [campaign.kind for campaign in document.campaigns] == ["distillation", "trial_farm", "evaluation"]
     assert [campaign.rank for campaign in document.campaigns] == [1, 2, 3]
+
+
+def test_distillation_comes_first_however_strong_the_others_are(tmp_path: Path) -> None:
+    strong = replace(FARM, score=9_000.0)
+    weak = replace(DISTILLATION, campaign_id="c-weak", score=1.5)
+    document = _composed(write_scan_result(tmp_path / "r", shapes=(strong, EVALUATION, weak, DISTILLATION)))
+    ids = [campaign.campaign_id for campaign in document.campaigns]
+    assert ids == [DISTILLATION.campaign_id, "c-weak", strong.campaign_id, EVALUATION.campaign_id]
+    assert "2 campaigns of other kinds are listed after them." in document.lead
+
+
+def test_a_quiet_campaign_is_drawn_in_bins_that_hold_something(tmp_path: Path) -> None:
+    quiet = replace(DISTILLATION, accounts=10, per_day=3.0)
+    directory = write_scan_result(tmp_path / "r", shapes=(quiet,), hostile=False)
+    campaign = _composed(directory).campaigns[0]
+    assert campaign.when is not None
+    line = campaign.when.timeline
+    assert line.counted_s == 3600 < line.step_s <= 86400
+    assert len(line.requests) >= 12
+    assert sum(line.requests) / len(line.requests) > 4
+    assert sum(line.requests) == campaign.requests
 
 
 def test_only_unlicensed_firm_members_of_a_distillation_are_flagged(document: Document) -> None:

@@ -18,7 +18,7 @@ from scan_result import HOSTILE, SHAPES, write_scan_result
 
 from stillhunt.report.compose import compose
 from stillhunt.report.document import Document
-from stillhunt.report.html import ROWS_WITHOUT_SCRIPT, render_html
+from stillhunt.report.html import MOST_FULL, MOST_INFERENCES, MOST_LINES, ROWS_WITHOUT_SCRIPT, render_html
 from stillhunt.report.result import load_result
 from stillhunt.report.wording import visible
 
@@ -167,7 +167,7 @@ def test_the_page_opens_with_the_verdict(page: str, tags: Tags, document: Docume
 def test_sections_come_in_the_order_of_a_reader(page: str) -> None:
     order = (
         "What could not be seen",
-        "Campaigns, the strongest first",
+        "Distillation campaigns, the strongest first",
         "How the accounts are tied together",
         "What is harvested",
         "Observed facts",
@@ -176,6 +176,7 @@ def test_sections_come_in_the_order_of_a_reader(page: str) -> None:
         "Honest readings considered",
         "What the accounts share",
         "How sure, and what an error would look like",
+        "Further campaigns",
         "How this was made",
     )
     body = page.split("<main", 1)[1]
@@ -230,6 +231,67 @@ def test_a_long_list_shows_its_first_rows_without_a_script(page: str) -> None:
     table = page.split('data-members="campaign-c-5d1f0a77"')[1].split("</table>")[0]
     assert table.count("<tr>") == ROWS_WITHOUT_SCRIPT + 1
     assert f"The first {ROWS_WITHOUT_SCRIPT} of 61 accounts" in page
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Thirty distillation campaigns of 70 accounts among 130 of other kinds, all with higher scores."""
+    small = {"accounts": 70, "per_day": 4.0}
+    hostile = [replace(SHAPES[0], campaign_id=f"c-d{n}", score=50.0 - n, **small) for n in range(30)]
+    others = [replace(SHAPES[1 + n % 2], campaign_id=f"c-o{n}", score=500.0 - n, **small) for n in range(130)]
+    directory = tmp_path_factory.mktemp("crowded") / "result"
+    return render_html(
+        compose(load_result(write_scan_result(directory, shapes=(*others, *hostile), hostile=False)))
+    )
+
+
+def test_other_kinds_do_not_drown_the_distillation(crowded: str) -> None:
+    own = [a["id"] for t, a in Tags(crowded).tags if t == "section" and "campaign" in (a.get("class") or "")]
+    assert own == [f"campaign-c-d{n}" for n in range(MOST_FULL)]
+    folded = [a["id"] for _, a in Tags(crowded).tags if a.get("class") == "folded"]
+    assert len(folded) == 5 + 130
+    assert folded[:5] == [f"campaign-c-d{n}" for n in range(25, 30)]
+    assert crowded.index('id="campaign-c-d24"') < crowded.index('id="campaign-c-o0"')
+    assert "65 campaigns, " in crowded
+    for _, attributes in Tags(crowded).tags:
+        assert not ("folded" in (attributes.get("class") or "") and "open" in attributes)
+
+
+def test_a_crowded_page_stays_small_and_says_what_it_leaves_out(crowded: str) -> None:
+    assert len(crowded.encode()) < 6_000_000
+    assert "the evidence of 75 campaigns is left out of this page" in crowded
+    data = json.loads(crowded.split('id="report-data">', 1)[1].split("</script>", 1)[0])
+    shared = {
+        chart["columns"]["background_requests"]
+        for chart in data["charts"].values()
+        if chart["spec"] == "rhythm"
+    }
+    assert len(shared) < 5, "campaigns share the columns of the background"
+    longest = max(len(page_rows) for page_rows in data["columns"])
+    assert all(
+        0 <= place < len(data["columns"]) for c in data["charts"].values() for place in c["columns"].values()
+    )
+    assert longest <= 361
+
+
+def test_lines_of_one_kind_are_counted_beyond_their_most(tmp_path: Path) -> None:
+    tiny = {"accounts": 3, "per_day": 1.0, "harvest": {}, "edge_channels": (((), 1.0),)}
+    shapes = [replace(SHAPES[1], campaign_id=f"c-{n}", **tiny) for n in range(MOST_LINES + 7)]
+    page = render_html(compose(load_result(write_scan_result(tmp_path / "r", shapes=tuple(shapes)))))
+    assert "And 7 more campaigns, in campaigns.parquet." in page
+    assert page.count('class="folded"') == MOST_LINES
+    assert 'id="others-1" open' in page, "with no distillation, the first kind stands open"
+    assert 'href="#queue"' not in page
+
+
+def test_weak_inferences_are_folded(own_result: Path) -> None:
+    path = own_result / "findings.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    one = next(line for line in lines if json.loads(line)["role"] == "inferred")
+    path.write_text("\n".join([*lines, *[one] * 4]) + "\n", encoding="utf-8")
+    page = render_html(compose(load_result(own_result)))
+    assert "<summary>2 more inferences</summary>" in page
+    assert MOST_INFERENCES == 5
 
 
 def test_an_empty_result_says_what_was_tested(empty_page: str) -> None:

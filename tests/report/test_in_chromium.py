@@ -92,6 +92,30 @@ def test_the_page_fits_between_phone_and_desk(browser_page: Page, report: str, w
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_link_to_a_folded_campaign_opens_it_and_draws_its_charts(browser_page: Page, report: str) -> None:
+    browser_page.show(report, width=1280)
+    farm = "campaign-c-90b2e4c1"
+    chart = f"document.getElementById('{farm}-rhythm')"
+    browser_page.wait_for(f"document.getElementById('{DISTILLATION}-hours').dataset.drawn === 'yes'")
+    assert browser_page.evaluate(f"{chart}.dataset.drawn") is None, "what is folded away waits"
+    browser_page.evaluate(f"location.hash = '#{farm}'")
+    browser_page.wait_for(f"document.getElementById('{farm}').open && {chart}.dataset.drawn === 'yes'")
+    assert browser_page.evaluate(f"{chart}.querySelector('svg').getBoundingClientRect().width") > 400
+    browser_page.wait_for(f"Math.abs(document.getElementById('{farm}').getBoundingClientRect().top) < 100")
+    assert browser_page.console == []
+
+
+def test_a_folded_campaign_opens_by_keyboard(browser_page: Page, report: str) -> None:
+    browser_page.show(report, width=390)
+    browser_page.evaluate("document.querySelector('.group > summary').focus()")
+    for key in ("Enter", "Tab", "Enter"):
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            codes = {"windowsVirtualKeyCode": {"Enter": 13, "Tab": 9}[key], "key": key, "code": key}
+            browser_page.call("Input.dispatchKeyEvent", type=kind, **codes, **text)
+    browser_page.wait_for("document.querySelector('.group').open && document.querySelector('.folded').open")
+
+
 def test_dark_and_light_differ_and_so_do_their_charts(browser_page: Page, report: str) -> None:
     colours = []
     for dark in (False, True):
@@ -157,7 +181,7 @@ def test_without_scripts_everything_but_the_charts_is_there(browser_page: Page, 
     assert "The first 50 of 620 accounts" in shown
     assert "Find an account" not in shown
     assert browser_page.evaluate("document.querySelectorAll('.picture line').length") > 100
-    assert browser_page.evaluate("document.querySelectorAll('table.members tbody tr').length") == 50 + 34 + 8
+    assert browser_page.evaluate("document.querySelectorAll('table.members tbody tr').length") == 50 + 20 + 8
 
 
 def test_the_page_stays_where_it_is_while_charts_are_drawn(browser_page: Page, report: str) -> None:

@@ -86,7 +86,7 @@ def test_large_counts_are_read_at_a_glance(value: float, said: str) -> None:
         (0.07, "7.0%"),
         (0.46, "46%"),
         (0.9968, "99.6%"),
-        (0.99999, ">99%"),
+        (0.99999, ">99.9%"),
         (1.0, "100%"),
     ],
 )
@@ -174,3 +174,9 @@ def test_a_name_from_a_later_version_is_still_readable() -> None:
     assert wording.signal_label("shares_a_new_thing") == "Shares a new thing"
     assert wording.kind_label("new_kind") == "New kind"
     assert wording.channel_label("") == "Other"
+
+
+def test_facts_are_told_without_brackets_or_quotes() -> None:
+    assert wording.told({"hand_off": 27.2211, "client": 50}) == "hand off 27.2, client 50"
+    assert wording.told(["a", 3.0, {"b": True}]) == "a, 3, b True"
+    assert wording.told(None) == "None"

@@ -22,6 +22,9 @@ MOVES = "hand_off"
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
+MORE = 3.0
+"""How many times its expected members an artefact must have in a group to count as a tie of the group."""
+
 
 @dataclass(frozen=True)
 class Conduct:
@@ -45,7 +48,9 @@ def group_evidence(
     that carries one artefact. An artefact of one member ties nobody.
 
     A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
-    popular program there are some households and some firms, which share much; that says nothing about the rest.
+    popular program there are some households and some firms, which share much; that says nothing about the rest. And a
+    link family counts only where it ties the same members as the strongest one, at least that share of all, through
+    artefacts of which the group holds MORE times what it should: two groups in one are not one group.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -75,9 +80,10 @@ def group_evidence(
 def moving_evidence(
     moves: Moves, pointers: NDArray[np.int64], members: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Nats per group that ``hands_off`` shows; 0 where moves after failures touch less than COVERS of the members."""
+    """Nats per group that ``hands_off`` shows; 0 where moves after failures touch less than COVERS of the members
+    or fewer than three: a customer with two keys is no group."""
     after, mean, _, touched = moves_within(moves, pointers, members)
-    covered = touched >= COVERS * np.diff(pointers)
+    covered = touched >= np.maximum(COVERS * np.diff(pointers), 3.0)
     nats: NDArray[np.float64] = np.where(covered, chernoff_upper(after, mean), 0.0)
     return nats
 
@@ -97,7 +103,8 @@ def _penalties(evidence: Evidence) -> NDArray[np.float64]:
     """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as logarithm."""
     popularity = evidence.popularity.astype(np.float64)
     totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
-    return np.log(totals[evidence.family] / popularity)
+    nats: NDArray[np.float64] = np.log(totals[evidence.family] / popularity)
+    return nats
 
 
 @njit(cache=True, nogil=True)
@@ -120,6 +127,8 @@ def _link_families(  # type: ignore[no-untyped-def]
     best = np.zeros(families)
     matched, expected = np.zeros(families), np.zeros(families)
     chance, match = np.zeros(families), np.zeros(families)
+    tells = np.zeros(len(family), dtype=np.bool_)
+    told = np.zeros((families, families))
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
         busy[:] = 0.0
@@ -137,15 +146,20 @@ def _link_families(  # type: ignore[no-untyped-def]
         best[:] = 0.0
         for position in range(seen):
             a = touched[position]
-            if weighs[signal[a]] and count[a] >= max(2.0, covers * len(group)):
-                mean = rates[a] / count[a] * busy[signal[a]]
+            if not weighs[signal[a]] or count[a] < 2:
+                continue
+            mean = rates[a] / count[a] * busy[signal[a]]
+            tells[a] = count[a] >= MORE * mean
+            if count[a] >= covers * len(group):
                 f = family[a]
                 best[f] = max(best[f], _chernoff(float(count[a]), mean) - penalty[a])
         matched[:] = 0.0
         expected[:] = 0.0
+        told[:] = 0.0
         for i in group:
             chance[:] = 0.0
             match[:] = 0.0
+            mask = 0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 s, f = signal[a], family[a]
@@ -154,15 +168,25 @@ def _link_families(  # type: ignore[no-untyped-def]
                 chance[f] += rate[link] * (busy[s] - activity[i, s])
                 if count[a] > 1:
                     match[f] = 1.0
+                if tells[a]:
+                    mask |= 1 << f
             for f in range(families):
                 expected[f] += -np.expm1(-chance[f])
                 matched[f] += match[f]
+                if mask >> f & 1:
+                    for other in range(families):
+                        told[f, other] += mask >> other & 1
         for f in range(families):
             paired = 0.0
             if matched[f] - expected[f] >= covers * len(group):
                 paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
             result[g, f] = max(0.0, max(best[f], paired) - np.log(2.0))
+        strongest = np.argmax(result[g])
+        for f in range(families):
+            if told[strongest, f] < covers * len(group):
+                result[g, f] = 0.0
         for position in range(seen):
+            tells[touched[position]] = False
             count[touched[position]] = 0
             rates[touched[position]] = 0.0
     return result

@@ -11,30 +11,26 @@ import pyarrow.parquet as pq
 import typer
 from rich.table import Table
 
-from stillhunt.cli.scan import flagged
+from stillhunt.cli.queue import by_rank, flagged, named, queue, table
 from stillhunt.cli.scanning import Input, Outcome, scan
-from stillhunt.cli.show import TerminalProgress, out
+from stillhunt.cli.show import TerminalProgress, helped, out
 from stillhunt.cli.status import DONE, FOUND
-from stillhunt.config import Settings
+from stillhunt.config import load_settings
 from stillhunt.engines.output import whole_directory
+from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
 from stillhunt.simulate.files import write
 from stillhunt.simulate.scenarios import scenario
 from stillhunt.simulate.simulation import stream, window
 
-_HELP = """
-Makes a small labelled log, scans it, and prints what was found beside the truth. Offline, no configuration.
-
-Examples:
-
-  stillhunt demo
-
-  stillhunt demo --out demo --seed 7
-
-Exit status: 0 the result agrees with the truth (precision at least 0.98, recall at least 0.9); 1 it does not.
-"""
-
 PRECISION = 0.98
 RECALL = 0.9
+
+_HELP = helped(
+    "Makes a small labelled log, scans it, and prints what was found beside the truth. Offline, no configuration.",
+    examples=("stillhunt demo", "stillhunt demo --out elsewhere --seed 7"),
+    statuses=f"0 the flags agree with the truth (precision at least {PRECISION}, recall at least {RECALL}); 1 they do "
+    "not; 2 the output cannot be written.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,51 +50,50 @@ def run(
 ) -> None:
     """Parses, calls, shows."""
     chosen = scenario("demo")
+    settings = load_settings()
     with whole_directory(to, overwrite=overwrite) as aside, TerminalProgress(quiet=as_json) as progress:
         written = write(stream(chosen, seed, 1.0, progress=progress), window(chosen), aside / "log")
-        outcome = scan(Input([str(aside / "log")]), aside / "result", Settings(), progress)
+        outcome = scan(Input([str(aside / "log")]), aside / "result", settings, progress)
         truth = {row["account_id"]: row for row in pq.read_table(aside / "log" / "truth.parquet").to_pylist()}
     comparison = compare(outcome, truth)
     if as_json:
         typer.echo(json.dumps(comparison | {"report": str(to / "result" / "report.html")}, indent=2))
     else:
         out.print(f"simulated {written.requests:,} requests of {written.accounts:,} accounts (seed {seed})\n")
-        out.print(_table(comparison))
-        out.print(
-            f"\nflagged for distillation: {comparison['flagged']} accounts, {comparison['right']} of them rightly, of "
-            f"{comparison['hostile']} (precision {comparison['precision']:.3f}, recall {comparison['recall']:.3f})"
-        )
+        _show(outcome, comparison)
         out.print(f"report: {to / 'result' / 'report.html'}", soft_wrap=True, markup=False)
     agrees = comparison["precision"] >= PRECISION and comparison["recall"] >= RECALL
     raise typer.Exit(DONE if agrees else FOUND)
 
 
 def compare(outcome: Outcome, truth: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What was found beside what is true: per campaign the kinds of its members, and precision and recall of flags."""
+    """What was found beside what is true: who the members of each campaign really are, how many accounts of each
+    planted campaign are flagged, and precision and recall of the flags."""
     hostile = {account for account, row in truth.items() if row["kind"] == "distillation"}
     flags = flagged(outcome)
     members: dict[str, list[str]] = {}
     for row in outcome.campaigns.members.to_pylist():
-        if row["membership"] >= 0.5:
+        if row["membership"] >= FLAG_MEMBERSHIP:
             members.setdefault(row["campaign_id"], []).append(row["account_id"])
-    rows = []
-    for row in outcome.campaigns.campaigns.to_pylist():
-        own = members.get(row["campaign_id"], [])
-        really = Counter(truth[account]["campaign"] or truth[account]["kind"] for account in own)
-        rows.append(
-            {
-                "campaign": row["campaign_id"],
-                "kind": row["kind"],
-                "sure": row["kind_confidence"],
-                "accounts": row["accounts"],
-                "requests": row["requests"],
-                "q_value": row["q_value"],
-                "truth": dict(really.most_common()),
-            }
-        )
+    rows = [
+        {
+            "campaign": row["campaign_id"],
+            "kind": row["kind"],
+            "sure": row["kind_confidence"],
+            "accounts": row["accounts"],
+            "requests": row["requests"],
+            "q_value": row["q_value"],
+            "truth": _really(members.get(row["campaign_id"], []), truth),
+        }
+        for row in by_rank(outcome)
+    ]
     right = len(flags & hostile)
+    planted = _really(hostile, truth)
+    caught = _really(flags & hostile, truth)
     return {
         "campaigns": rows,
+        "planted": {name: {"accounts": n, "flagged": caught.get(name, 0)} for name, n in planted.items()},
+        "wrongly_flagged": _really(flags - hostile, truth),
         "flagged": len(flags),
         "right": right,
         "hostile": len(hostile),
@@ -107,19 +102,32 @@ def compare(outcome: Outcome, truth: dict[str, dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _table(comparison: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    right = ("sure", "accounts", "requests", "q-value")
-    for name in ("campaign", "kind", *right, "truth"):
-        table.add_column(name, justify="right" if name in right else "left")
+def _really(accounts: set[str] | list[str], truth: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """How many accounts belong to each planted campaign or, where to none, are of each kind; the commonest first."""
+    told = Counter(sorted(truth[account]["campaign"] or truth[account]["kind"] for account in accounts))
+    return dict(told.most_common())
+
+
+def _show(outcome: Outcome, comparison: dict[str, Any]) -> None:
+    told = {row["campaign"]: named(Counter(row["truth"])) for row in comparison["campaigns"]}
+    by_kind: dict[str, Counter[str]] = {}
     for row in comparison["campaigns"]:
-        table.add_row(
-            row["campaign"],
-            row["kind"],
-            f"{row['sure']:.0%}",
-            f"{row['accounts']:,}",
-            f"{row['requests']:,}",
-            f"{row['q_value']:.1e}",
-            ", ".join(f"{count} {name}" for name, count in list(row["truth"].items())[:3]),
-        )
-    return table
+        by_kind.setdefault(row["kind"], Counter()).update(row["truth"])
+    told |= {kind: named(counts) for kind, counts in by_kind.items()}
+    out.print(queue(by_rank(outcome), "truth", told))
+    out.print()
+    out.print(_planted(comparison))
+    wrongly = named(Counter(comparison["wrongly_flagged"]))
+    out.print(
+        f"\nflagged for distillation: {comparison['flagged']:,} accounts, {comparison['right']:,} of them rightly"
+        f"{f' (wrongly: {wrongly})' if wrongly else ''}",
+        soft_wrap=True,
+    )
+    out.print(f"precision {comparison['precision']:.3f}, recall {comparison['recall']:.3f}")
+
+
+def _planted(comparison: dict[str, Any]) -> Table:
+    made = table("planted", "accounts", "flagged", right=("accounts", "flagged"))
+    for name, row in comparison["planted"].items():
+        made.add_row(name, f"{row['accounts']:,}", f"{row['flagged']:,}")
+    return made

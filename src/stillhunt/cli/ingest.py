@@ -11,10 +11,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from stillhunt.cli.apart import apart
+from stillhunt.cli.left_out import left_out_fields, show_left_out
 from stillhunt.cli.receiving import listening, receive_until_stopped
-from stillhunt.cli.show import TerminalProgress, err, out
+from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, PARTIAL
-from stillhunt.config import Settings
+from stillhunt.config import load_settings
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.errors import SettingError
 from stillhunt.schema.coverage import SIGNAL_NEEDS, Coverage
@@ -25,31 +27,23 @@ from stillhunt.sources.lake import is_lake, read_manifest
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
 
-_EXAMPLES = """
-Turns request logs into a lake, which `stillhunt scan` reads. Text becomes keyed sketches; no text stays unless you
-say --keep-text.
-
-Examples:
-
-  stillhunt ingest logs/ --out lake
-
-  stillhunt ingest 'logs/2026-04-*.jsonl.gz' --accounts accounts.csv --out lake
-
-  stillhunt ingest today.parquet --out lake --append
-
-  stillhunt ingest postgresql://stillhunt@db/litellm --out lake --append
-
-  stillhunt ingest --otlp-listen 127.0.0.1:4318 --out lake
-
-Exit status: 0 done; 2 nothing could be used; 3 some rows or files were left out, and the run says which.
-"""
-
-_LISTED = 8
+_HELP = helped(
+    "Turns request logs into a lake, which `stillhunt scan` reads. Text becomes keyed sketches; no text stays unless "
+    "you say --keep-text.",
+    examples=(
+        "stillhunt ingest logs/ --out lake",
+        "stillhunt ingest 'logs/2026-04-*.jsonl.gz' --accounts accounts.csv --out lake",
+        "stillhunt ingest today.parquet --out lake --append",
+        "stillhunt ingest postgresql://stillhunt@db/litellm --out lake --append",
+        "stillhunt ingest --otlp-listen 127.0.0.1:4318 --out lake",
+    ),
+    statuses="0 done; 2 nothing could be used; 3 some rows or files were left out, and the run says which.",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the application."""
-    app.command("ingest", help=_EXAMPLES)(run)
+    app.command("ingest", help=_HELP)(run)
 
 
 def run(
@@ -109,7 +103,8 @@ def run(
     ] = False,
 ) -> None:
     """Parses, calls, shows."""
-    settings = Settings()
+    settings = load_settings(memory=memory)
+    apart([*(logs or ()), accounts, mapping], to)
     destination = Destination(to, _mode(append, overwrite), keep_text)
     source_settings = SourceSettings(
         tuple(trusted_proxy or settings.trusted_proxies),
@@ -127,7 +122,7 @@ def run(
     spill = settings.temp_dir or to.absolute().parent
     with (
         TerminalProgress(quiet=as_json) as progress,
-        DuckDB(memory=memory or settings.memory, threads=settings.threads, temp_dir=spill) as engine,
+        DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill) as engine,
     ):
         if isinstance(task, Log):
             report = ingest(task, destination, keys, engine, now=datetime.now(UTC), progress=progress)
@@ -178,8 +173,7 @@ def _report_fields(lake: Path, report: IngestReport) -> dict[str, Any]:
     return {
         "lake": str(lake),
         "rows": {"read": report.read, "written": report.written, "rejected": report.rejected},
-        "reasons": dict(report.reasons),
-        "skipped": [{"file": skip.file, "reason": skip.reason, "rows": skip.rows} for skip in report.skipped],
+        **{name: each for name, each in left_out_fields(report).items() if name != "rejected"},
         "notes": dict(report.notes),
         "coverage": {
             "active": list(coverage.active),
@@ -195,13 +189,7 @@ def _show(lake: Path, report: IngestReport) -> None:
         err.print(_filled_line(report.coverage))
     for note, rows in report.notes.items():
         err.print(Text.assemble(("note: ", "dim"), note, f" ({rows:,} rows)" if rows else ""))
-    for skip in report.skipped:
-        taken = f"; {skip.rows:,} rows before that were taken" if skip.rows else ""
-        err.print(Text.assemble(("skipped: ", "bold yellow"), f"{skip.file}: {skip.reason}{taken}"))
-    for reason, rows in list(report.reasons.items())[:_LISTED]:
-        err.print(Text.assemble(("rejected: ", "bold yellow"), f"{rows:,} rows: {reason}"))
-    if len(report.reasons) > _LISTED:
-        err.print(f"and {len(report.reasons) - _LISTED} more reasons")
+    show_left_out(report)
     written = f"{report.written:,} of {report.read:,} rows written to {lake}"
     if report.rejected:
         written += f"; {report.rejected:,} rejected, see {lake}/rejected*.jsonl"

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-import typer
 from rich.text import Text
 
 from stillhunt.cli.show import TerminalProgress, err
@@ -78,7 +77,7 @@ def receive_until_stopped(
         return receive(receiver, how, to, keys, engine, progress)
     except KeyboardInterrupt:
         err.print("interrupted; the lake holds what was added before", markup=False)
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     finally:
         receiver.close()
         for number, handler in before.items():

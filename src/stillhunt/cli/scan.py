@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
+from stillhunt.cli.apart import apart
+from stillhunt.cli.left_out import left_out_fields, show_left_out
+from stillhunt.cli.queue import by_rank, flagged, queue
 from stillhunt.cli.scanning import Input, Outcome, scan
-from stillhunt.cli.show import TerminalProgress, err, out
+from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
-from stillhunt.config import Settings
+from stillhunt.config import load_settings
 from stillhunt.errors import MissingExtraError
-from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
 
-_HELP = """
-Finds accounts that act as one, says what they are after, and writes the evidence.
-
-Takes a lake that `stillhunt ingest` made, or logs as they are. Writes campaigns.parquet, members.parquet,
-findings.jsonl, run.json, evidence/ and report.html.
-
-Examples:
-
-  stillhunt scan lake --out result
-
-  stillhunt scan logs/ --accounts accounts.csv --out result
-
-Exit status: 0 no campaign; 1 at least one campaign; 2 nothing could be used; 3 some rows or files were left out.
-"""
+_HELP = helped(
+    "Finds accounts that act as one, says what they are after, and writes the evidence.\n\n"
+    "Takes a lake that `stillhunt ingest` made, or logs as they are. Writes report.html for people, and "
+    "campaigns.parquet, members.parquet, findings.jsonl, evidence/ and run.json for programs; rejected.jsonl names "
+    "rows that were left out.",
+    examples=(
+        "stillhunt scan lake --out result",
+        "stillhunt scan logs/ --accounts accounts.csv --out result",
+        "stillhunt scan 'logs/2026-04-*.jsonl.gz' --out result --fdr 0.001 --json",
+    ),
+    statuses="0 no campaign; 1 at least one campaign; 2 nothing could be used; 3 some rows or files were left out, and "
+    "the run says which.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -42,18 +42,27 @@ def register(app: typer.Typer) -> None:
 def run(
     logs: Annotated[list[str], typer.Argument(help="One lake, or logs: files, folders, globs.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the result.")],
-    accounts: Annotated[Path | None, typer.Option(help="Accounts: Parquet, JSON lines or CSV.")] = None,
+    accounts: Annotated[
+        Path | None, typer.Option(help="Accounts: Parquet, JSON lines or CSV with account_id.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Where queries run.")] = "duckdb",
-    kind: Annotated[str | None, typer.Option(help="Kind of the logs, where it is not recognised.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of the logs, where it is not recognised; see ingest.")
+    ] = None,
     mapping: Annotated[
-        Path | None, typer.Option("--map", help="Mapping file (TOML) for your own logs.")
+        Path | None, typer.Option("--map", help="Mapping file (TOML) for a log of your own kind.")
     ] = None,
     fdr: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="False discovery rate, a share.")
+        float | None,
+        typer.Option(help="Share of the reported campaigns that may be coincidence, above 0 and below 1."),
     ] = None,
-    null_runs: Annotated[int | None, typer.Option(min=5, help="Null logs to hold groups against.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the null logs.")] = None,
+    null_runs: Annotated[
+        int | None, typer.Option(help="Null logs to hold groups against, 5 or more; more is slower.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the null logs; equal seeds give equal results.")
+    ] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory for queries before they spill, such as 4GB.")
     ] = None,
@@ -64,10 +73,12 @@ def run(
     """Parses, calls, shows."""
     if engine == "spark":
         raise MissingExtraError(
-            "this version runs its queries on DuckDB only", "--engine spark", "Leave it out."
+            "this version runs its queries on DuckDB only",
+            "--engine spark",
+            "Leave --engine out: DuckDB streams logs larger than memory and spills to disk (--memory).",
         )
-    given = {"fdr": fdr, "null_runs": null_runs, "seed": seed, "memory": memory}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    apart([*logs, accounts, mapping], to)
+    settings = load_settings(fdr=fdr, null_runs=null_runs, seed=seed, memory=memory)
     with TerminalProgress(quiet=as_json) as progress:
         outcome = scan(Input(logs, accounts, kind, mapping), to, settings, progress, overwrite=overwrite)
     if as_json:
@@ -79,16 +90,6 @@ def run(
     raise typer.Exit(PARTIAL if partial else FOUND if found else DONE)
 
 
-def flagged(outcome: Outcome) -> set[str]:
-    """Account ids that are flagged: members of campaigns of kind ``distillation`` (contract, section 3)."""
-    kinds = {row["campaign_id"]: row["kind"] for row in outcome.campaigns.campaigns.to_pylist()}
-    return {
-        row["account_id"]
-        for row in outcome.campaigns.members.to_pylist()
-        if kinds[row["campaign_id"]] == "distillation" and row["membership"] >= FLAG_MEMBERSHIP
-    }
-
-
 def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
     """The outcome for machines."""
     return {
@@ -97,51 +98,44 @@ def fields(outcome: Outcome, to: Path) -> dict[str, Any]:
         "accounts": outcome.accounts,
         "requests": outcome.requests,
         "flagged": len(flagged(outcome)),
-        "campaigns": [
-            {name: _plain(value) for name, value in row.items()}
-            for row in outcome.campaigns.campaigns.to_pylist()
-        ],
-        "rejected": 0 if outcome.ingested is None else outcome.ingested.rejected,
+        "campaigns": [{name: _plain(value) for name, value in row.items()} for row in by_rank(outcome)],
+        **left_out_fields(outcome.ingested),
+        "missing": {signal: list(columns) for signal, columns in outcome.coverage.missing.items()},
         "stages": list(outcome.stages),
     }
 
 
 def show(outcome: Outcome, to: Path) -> None:
-    """The outcome for people."""
+    """The outcome for people: what was left out and could not be seen, then the queue."""
     if outcome.ingested is not None and outcome.ingested.partial:
+        show_left_out(outcome.ingested)
+        rejected = outcome.ingested.rejected
+        named = f"; they are named in {to / 'rejected.jsonl'}" if rejected else ""
         err.print(
-            Text.assemble(("partial: ", "bold yellow"), f"{outcome.ingested.rejected:,} rows were left out")
+            Text.assemble(("partial: ", "bold yellow"), f"{rejected:,} rows were left out{named}"),
+            soft_wrap=True,
         )
-    off = sorted(outcome.coverage.missing)
-    if off:
-        err.print(Text.assemble(("could not see: ", "dim"), ", ".join(off)))
-    if outcome.campaigns.campaigns.num_rows:
-        out.print(campaign_table(outcome))
+    for signal, columns in sorted(outcome.coverage.missing.items()):
+        err.print(
+            Text.assemble(("could not see: ", "dim"), f"{signal} (the log lacks {', '.join(columns)})"),
+            soft_wrap=True,
+        )
+    rows = by_rank(outcome)
+    if rows:
+        harvested = {
+            row["campaign_id"]: ", ".join(part.replace("_", " ") for part in row["capabilities"] or ())
+            for row in rows
+        }
+        out.print(queue(rows, "harvested", harvested))
+        out.print()
+    hostile = sum(1 for row in rows if row["kind"] == "distillation")
+    others = f" and {len(rows) - hostile:,} of other kinds" if len(rows) > hostile else ""
     out.print(
-        f"{outcome.campaigns.campaigns.num_rows} campaigns, {len(flagged(outcome)):,} accounts flagged, of "
-        f"{outcome.accounts:,} accounts and {outcome.requests:,} requests"
+        f"{hostile:,} distillation campaign{'' if hostile == 1 else 's'}{others}; {len(flagged(outcome)):,} accounts "
+        f"flagged, of {outcome.accounts:,} with {outcome.requests:,} requests",
+        soft_wrap=True,
     )
     out.print(f"report: {to / 'report.html'}", soft_wrap=True, markup=False)
-
-
-def campaign_table(outcome: Outcome) -> Table:
-    """The queue of campaigns."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("campaign", "kind", "sure", "accounts", "requests", "q-value", "harvested"):
-        table.add_column(
-            name, justify="right" if name in ("sure", "accounts", "requests", "q-value") else "left"
-        )
-    for row in outcome.campaigns.campaigns.to_pylist():
-        table.add_row(
-            row["campaign_id"],
-            row["kind"],
-            f"{row['kind_confidence']:.0%}",
-            f"{row['accounts']:,}",
-            f"{row['requests']:,}",
-            f"{row['q_value']:.1e}",
-            ", ".join(row["capabilities"][:3]),
-        )
-    return table
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import tempfile
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from stillhunt.campaigns.stages import Stages
 from stillhunt.config import Settings
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.engines.output import whole_directory
+from stillhunt.engines.scratch import scratch_folder
 from stillhunt.errors import InputError
 from stillhunt.report.write import write_report
 from stillhunt.schema.coverage import Coverage, coverage
@@ -36,6 +37,10 @@ from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, is_lake, open_lake
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
+
+_PASSING_KEY = hashlib.sha256(b"stillhunt: a lake that is thrown away").digest()
+"""Needs no secrecy, as the sketches go with the lake; one key for all makes equal logs give equal results, wherever
+they lie."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,11 @@ def scan(
                     open_lake(lakes[0]), given.accounts, None, engine, settings, stages, aside
                 )
             else:
-                with tempfile.TemporaryDirectory(prefix="stillhunt-lake-", dir=spill) as folder:
-                    lake, report = _ingested(given, Path(folder) / "lake", engine, settings, stages)
+                with scratch_folder(spill) as folder:
+                    lake, report = _ingested(given, folder / "lake", engine, settings, stages)
                     outcome = _scan_lake(lake, None, report, engine, settings, stages, aside)
+                    for part in lake.rejections:
+                        shutil.copyfile(lake.root / part.path, aside / part.path)
         with stages("report"):
             write_report(aside)
     return outcome
@@ -95,13 +102,11 @@ def _ingested(
     log = open_logs(
         given.logs, given.kind, SourceSettings(settings.trusted_proxies, given.mapping), given.accounts
     )
-    # The lake is thrown away, so its key needs no secrecy: made from the input, it gives equal inputs equal results.
-    digest = hashlib.sha256("\n".join([*given.logs, str(log.bytes)]).encode()).digest()
     with stages("ingest"):
         report = ingest(
             log,
             Destination(folder),
-            KeyRing(key_for(digest)),
+            KeyRing(key_for(_PASSING_KEY)),
             engine,
             now=datetime.now(UTC),
             progress=stages.progress,

@@ -4,50 +4,71 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from stillhunt.cli.show import TerminalProgress, err, out
+from stillhunt.cli.queue import table
+from stillhunt.cli.show import TerminalProgress, helped, out
 from stillhunt.errors import SettingError
 from stillhunt.simulate.files import write
+from stillhunt.simulate.real import read_prompts, read_rates
 from stillhunt.simulate.scenarios import SCENARIOS, scenario
 from stillhunt.simulate.simulation import stream, window
+
+_HELP = helped(
+    "Makes a labelled log: honest customers, abuse, and campaigns. Logs only, never traffic.\n\n"
+    "Writes requests/, accounts.parquet and truth.parquet, which says what every account really is.",
+    examples=(
+        "stillhunt simulate --out log",
+        "stillhunt simulate --out quiet --profile honest --seed 7",
+        "stillhunt simulate --out real --prompts prompts",
+        "stillhunt simulate --list-profiles",
+    ),
+    statuses="0 done; 2 an argument or the output cannot be used.",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the application."""
-    app.command("simulate")(simulate)
+    app.command("simulate", help=_HELP)(run)
 
 
-def simulate(
-    target: Path | None = typer.Option(
-        None, "--out", help="Folder to write requests/, accounts.parquet and truth.parquet to."
-    ),
-    profile: str = typer.Option("demo", "--profile", help="What the log holds; --list-profiles shows them."),
-    seed: int = typer.Option(1, "--seed", min=0, help="Equal seeds give equal logs."),
-    scale: float = typer.Option(1.0, "--scale", help="Multiplies the accounts of every kind."),
-    list_profiles: bool = typer.Option(False, "--list-profiles", help="Print the profiles and exit."),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Replace what --out holds."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+def run(
+    target: Annotated[Path | None, typer.Option("--out", help="Folder for the log.")] = None,
+    profile: Annotated[str, typer.Option(help="What the log holds; see --list-profiles.")] = "demo",
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal logs.")] = 1,
+    scale: Annotated[float, typer.Option(help="Multiplies the accounts of every kind; above 0.")] = 1.0,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Folder of *.jsonl[.gz|.zst] files with real prompts to draw text from."),
+    ] = None,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with start_s, rate, cv per client, or a ServeGen archive, to draw arrivals from."
+        ),
+    ] = None,
+    list_profiles: Annotated[
+        bool, typer.Option("--list-profiles", help="Print the profiles and exit.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+    ] = False,
 ) -> None:
-    """Makes a labelled log: honest customers, abuse, and campaigns. Logs only, never traffic.
-
-    [bold]Examples[/]
-
-      stillhunt simulate --out log                         a small log with three campaigns
-      stillhunt simulate --out quiet --profile honest      the same without any
-    """
+    """Parses, calls, shows."""
     if list_profiles:
         _show_profiles(as_json)
         return
     if target is None:
         raise SettingError("expected a folder to write to, got none", "--out", "Add --out DIR.")
     chosen = scenario(profile)
+    texts = None if prompts is None else read_prompts(prompts)
+    arrivals = None if rates is None else read_rates(rates)
     with TerminalProgress(quiet=as_json) as progress:
-        written = write(
-            stream(chosen, seed, scale, progress=progress), window(chosen), target, overwrite=overwrite
-        )
+        batches = stream(chosen, seed, scale, progress=progress, prompts=texts, rates=arrivals)
+        written = write(batches, window(chosen), target, overwrite=overwrite)
     result = {
         "profile": profile,
         "seed": seed,
@@ -59,8 +80,10 @@ def simulate(
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        err.print(
-            f"{written.requests:,} requests of {written.accounts:,} accounts in {target}", highlight=False
+        out.print(
+            f"{written.requests:,} requests of {written.accounts:,} accounts in {target}",
+            soft_wrap=True,
+            markup=False,
         )
 
 
@@ -68,7 +91,7 @@ def _show_profiles(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([{"profile": one.name, "about": one.about} for one in SCENARIOS.values()]))
         return
-    table = Table("profile", "what the log holds", box=None, header_style="bold")
+    profiles = table("profile", "what the log holds")
     for one in SCENARIOS.values():
-        table.add_row(one.name, one.about)
-    out.print(table)
+        profiles.add_row(one.name, one.about)
+    out.print(profiles)

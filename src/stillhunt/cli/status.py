@@ -9,3 +9,6 @@ PARTIAL = 3
 """Some input was skipped; the run says what and why. Outranks FOUND."""
 INTERNAL = 70
 INTERRUPTED = 130
+"""Stopped by a person or by the system; nothing was written."""
+PIPE_CLOSED = 141
+"""Whoever read standard output has gone."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from stillhunt.engines.scratch import scratch_folder
 from stillhunt.errors import SettingError
 
 ROW_GROUP_ROWS = 122_880
@@ -22,19 +23,19 @@ class DuckDB:
 
     memory: what queries may take before they spill, such as ``"4GB"``. threads: 0 means every core.
     temp_dir: folder under which spill files are put, in one of their own that goes with the engine; default: the
-    system's temporary folder. Raises SettingError when DuckDB refuses a setting.
+    system's temporary folder. Raises SettingError when DuckDB refuses a setting, and OutputError when nothing can be
+    written to ``temp_dir``.
 
     Nothing is implicit: a query sees files that it names and tables given to :meth:`register`, never Python's
     variables. Times without a zone are read as UTC.
     """
 
     def __init__(self, *, memory: str = "4GB", threads: int = 0, temp_dir: Path | None = None) -> None:
-        if temp_dir is not None:
-            temp_dir.mkdir(parents=True, exist_ok=True)
-        self._spill = tempfile.TemporaryDirectory(prefix="stillhunt-spill-", dir=temp_dir)
+        self._spill = ExitStack()
+        spill = self._spill.enter_context(scratch_folder(temp_dir))
         settings: dict[str, str] = {
             "memory_limit": memory,
-            "temp_directory": self._spill.name,
+            "temp_directory": str(spill),
             "python_enable_replacements": "false",
             "autoinstall_known_extensions": "false",
         }
@@ -43,7 +44,7 @@ class DuckDB:
         try:
             self._connection = duckdb.connect(":memory:", config=settings)
         except duckdb.Error as error:
-            self._spill.cleanup()
+            self._spill.close()
             raise SettingError(
                 f"DuckDB refuses a setting ({error})",
                 f"memory={memory!r}, threads={threads}",
@@ -62,7 +63,7 @@ class DuckDB:
     def close(self) -> None:
         """Frees the database and removes its spill files."""
         self._connection.close()
-        self._spill.cleanup()
+        self._spill.close()
 
     def query(self, sql: str, /, *, batch_rows: int = 65_536, **params: Any) -> pa.RecordBatchReader:
         """Streams the rows of one SELECT; ``$name`` in the SQL takes ``params["name"]``. The reader must be read

@@ -24,6 +24,7 @@ _CAMPAIGN = "var(--campaign)"
 _BACKGROUND = "var(--background)"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _LEFT_AXIS_PX = 44
+_WHOLE = "datum.value === floor(datum.value) ? format(datum.value, ',') : ''"
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -66,7 +67,12 @@ def timeline_charts(timeline: Timeline) -> tuple[Chart, Chart]:
         "background_requests": timeline.background_requests,
         "background": _over_own_average(timeline.background_requests, lengths_s),
     }
-    active: Columns = {"t": time, "when": said, "accounts": timeline.active_accounts}
+    end = time[-1] + lengths_s[-1] * 1000
+    active: Columns = {  # The last step is drawn to its end by a point that repeats it.
+        "t": [*time, end],
+        "when": [*said, said[-1]],
+        "accounts": [*timeline.active_accounts, timeline.active_accounts[-1]],
+    }
     return (
         Chart(
             "rhythm",
@@ -119,7 +125,7 @@ def _active() -> alt.LayerChart:
     rows = alt.Chart(alt.NamedData(ROWS))
     near = _nearest("t")
     time = _time_axis()
-    accounts = alt.Y("accounts:Q", axis=alt.Axis(title=None, tickCount=3, format=",d", tickMinStep=1))
+    accounts = alt.Y("accounts:Q", axis=alt.Axis(title=None, tickCount=3, labelExpr=_WHOLE))
     area = rows.mark_area(
         color=_CAMPAIGN,
         fillOpacity=0.25,

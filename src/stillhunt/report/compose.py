@@ -41,7 +41,8 @@ _MOST_NAMED = 3
 
 
 def compose(result: Result) -> Document:
-    """The report of one scan. Campaigns come by falling score; members by falling membership."""
+    """The report of one scan. Campaigns of the kind distillation come first, each kind by falling score; members by
+    falling membership."""
     scanned = _scanned(result.run)
     campaigns = _campaigns(result, scanned.channels)
     flagged = {m.account_id for campaign in campaigns for m in campaign.members if m.standing == "flagged"}
@@ -58,7 +59,10 @@ def compose(result: Result) -> Document:
 
 
 def _campaigns(result: Result, channels: Sequence[Channel]) -> tuple[Campaign, ...]:
-    rows = sorted(result.campaigns.to_pylist(), key=lambda row: (-(row["score"] or 0.0), row["campaign_id"]))
+    rows = sorted(
+        result.campaigns.to_pylist(),
+        key=lambda row: (row["kind"] != "distillation", -(row["score"] or 0.0), row["campaign_id"]),
+    )
     members = _by_campaign(result.members)
     evidence = {name: _by_campaign(table) for name, table in result.evidence.items()}
     claims: dict[str, list[tuple[Finding, Claim]]] = defaultdict(list)
@@ -222,18 +226,14 @@ def _summary(row: Row, harvest: Sequence[Harvest]) -> str:
 
 
 def _verdict(campaigns: Sequence[Campaign], flagged: int, accounts: int) -> str:
+    of = counted(accounts, "account")
     if not campaigns:
-        return f"No campaign found among {counted(accounts, 'account')}"
+        return f"No campaign found among {of}"
     hostile = sum(1 for campaign in campaigns if campaign.kind == "distillation")
-    found = counted(len(campaigns), "campaign")
-    if hostile == len(campaigns):
-        kinds = f"{found}, of the kind distillation" if hostile == 1 else f"{found}, all of them distillation"
-    elif hostile == 0:
-        kinds = f"{found}, not distillation" if len(campaigns) == 1 else f"{found}, none of them distillation"
-    else:
-        kinds = f"{found}, of which {hostile:,} {'is' if hostile == 1 else 'are'} distillation"
+    if hostile == 0:
+        return f"No distillation found among {of}, and {counted(len(campaigns), 'campaign')} of other kinds"
     flags = f"{counted(flagged, 'account')} flagged" if flagged else "no account flagged"
-    return f"{kinds}: {flags} out of {accounts:,}"
+    return f"{counted(hostile, 'distillation campaign')}: {flags} out of {accounts:,}"
 
 
 def _lead(campaigns: Sequence[Campaign], scanned: Scanned) -> str:
@@ -253,9 +253,13 @@ def _lead(campaigns: Sequence[Campaign], scanned: Scanned) -> str:
             f"{read} None stood out from what chance makes of a log like this one. This does not show that there "
             "is no campaign: it shows that none left a trace in what could be seen, which is listed below."
         )
+    others = sum(1 for campaign in campaigns if campaign.kind != "distillation")
+    besides = ""
+    if 0 < others < len(campaigns):
+        besides = f" {counted(others, 'campaign')} of other kinds {'is' if others == 1 else 'are'} listed after them."
     return (
         f"{read} A campaign is a set of accounts that act as one; what they act for is a second, separate judgement. "
-        "Only members of campaigns of the kind distillation are flagged."
+        f"Only members of campaigns of the kind distillation are flagged.{besides}"
     )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -21,7 +21,7 @@ from markupsafe import Markup
 from stillhunt.report import charts, wording
 from stillhunt.report.charts import Chart
 from stillhunt.report.document import Campaign, Document
-from stillhunt.report.picture import Picture, draw
+from stillhunt.report.picture import MOST_ACCOUNTS, Picture, draw
 
 ROWS_WITHOUT_SCRIPT = 50
 """Rows of a campaign's members that stand in the page itself; a script adds the others on demand."""
@@ -29,11 +29,21 @@ ROWS_WITHOUT_SCRIPT = 50
 MOST_ARTEFACTS = 100
 """Rows of a campaign's shared artefacts."""
 
-_PICTURES_AT_FULL_SIZE = 20
-_MOST_ACCOUNTS_AFTER = 90
+MOST_INFERENCES = 5
+"""Scored inferences that stand open; the weaker ones are folded."""
+
+MOST_FULL = 25
+"""Distillation campaigns that have a section of their own. All other campaigns are folded, by kind."""
+MOST_FOLDED = 60
+"""Folded campaigns that hold their evidence; the others are one line each."""
+MOST_LINES = 100
+"""Folded campaigns of one kind that have a line; the others are counted."""
+
+_FOLDED = {"rows": 20, "artefacts": 8, "accounts": 60}
+"""The same bounds for a folded campaign, and the accounts that its picture shows."""
 
 _FILTERS = (
-    *("label", "kind_label", "channel_label", "signal_label", "listed", "visible", "shortened"),
+    *("label", "kind_label", "channel_label", "signal_label", "listed", "visible", "shortened", "told"),
     *("count", "counted", "large", "number", "times", "money", "share", "scientific", "size"),
     *("odds", "chance", "q_in_words", "q_number", "sureness"),
     *("moment", "period", "duration", "unit_of_time"),
@@ -43,16 +53,34 @@ _FILTERS = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """A campaign with what is drawn of it; ``charts`` by name."""
+    """A campaign with what is drawn of it; ``charts`` by name. ``told``: its evidence stands in the page. ``rows``,
+    ``artefacts``: how many of its members and artefacts stand in the page."""
 
     campaign: Campaign
     charts: Mapping[str, Chart]
     picture: Picture | None
+    told: bool
+    rows: int
+    artefacts: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Folded campaigns of one kind. ``campaigns``, ``accounts``: how many there are, drawn or not."""
+
+    kind: str
+    meaning: str
+    drawn: tuple[Drawn, ...]
+    campaigns: int
+    accounts: int
 
 
 def render_html(document: Document) -> str:
     """The whole page. The same document gives the same bytes."""
-    drawn = [_drawn(campaign) for campaign in document.campaigns]
+    hostile = [campaign for campaign in document.campaigns if campaign.kind == "distillation"]
+    full = [_full(campaign) for campaign in hostile[:MOST_FULL]]
+    others = _groups([*hostile[MOST_FULL:], *document.campaigns[len(hostile) :]])
+    drawn = [*full, *(one for group in others for one in group.drawn)]
     charted = any(one.charts for one in drawn)
     style = _asset("report.css")
     scripts = [_asset("report.js")]
@@ -64,9 +92,11 @@ def render_html(document: Document) -> str:
         .get_template("report.html")
         .render(
             document=document,
-            drawn=drawn,
-            rows_without_script=ROWS_WITHOUT_SCRIPT,
-            most_artefacts=MOST_ARTEFACTS,
+            hostile=hostile,
+            full=full,
+            others=others,
+            untold=sum(not one.told for one in drawn),
+            most_inferences=MOST_INFERENCES,
             policy=_policy(style, [early, *scripts]),
             style=Markup(style),
             early=Markup(early),
@@ -77,6 +107,36 @@ def render_html(document: Document) -> str:
             ),
         )
     )
+
+
+def _full(campaign: Campaign) -> Drawn:
+    return Drawn(campaign, _charts(campaign), _picture(campaign), True, ROWS_WITHOUT_SCRIPT, MOST_ARTEFACTS)
+
+
+def _groups(campaigns: Sequence[Campaign]) -> list[Group]:
+    """By kind; the kind of the strongest campaign first."""
+    kinds: dict[str, list[Campaign]] = {}
+    for campaign in campaigns:
+        kinds.setdefault(campaign.kind, []).append(campaign)
+    told = {campaign.anchor for campaign in campaigns[:MOST_FOLDED]}
+    return [
+        Group(
+            kind=kind,
+            meaning=wording.KIND_MEANINGS.get(kind, ""),
+            drawn=tuple(_folded(campaign, campaign.anchor in told) for campaign in alike[:MOST_LINES]),
+            campaigns=len(alike),
+            accounts=len({member.account_id for campaign in alike for member in campaign.members}),
+        )
+        for kind, alike in kinds.items()
+    ]
+
+
+def _folded(campaign: Campaign, told: bool) -> Drawn:
+    rows, artefacts = _FOLDED["rows"], _FOLDED["artefacts"]
+    if not told:
+        return Drawn(campaign, {}, None, False, rows, artefacts)
+    picture = _picture(campaign, _FOLDED["accounts"])
+    return Drawn(campaign, _charts(campaign), picture, True, rows, artefacts)
 
 
 def _environment() -> Environment:
@@ -105,22 +165,26 @@ def _source(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _drawn(campaign: Campaign) -> Drawn:
+def _charts(campaign: Campaign) -> dict[str, Chart]:
     shown: dict[str, Chart] = {}
     if campaign.when is not None:
         shown["rhythm"], shown["active"] = charts.timeline_charts(campaign.when.timeline)
         if campaign.when.hours is not None:
             shown["hours"] = charts.hours_chart(campaign.when.hours)
+    return shown
+
+
+def _picture(campaign: Campaign, most_accounts: int = MOST_ACCOUNTS) -> Picture | None:
     standings = {m.account_id: (m.membership, m.standing) for m in campaign.members}
-    full = campaign.rank <= _PICTURES_AT_FULL_SIZE
-    picture = (
-        draw(campaign.edges, standings) if full else draw(campaign.edges, standings, _MOST_ACCOUNTS_AFTER)
-    )
-    return Drawn(campaign, shown, picture)
+    return draw(campaign.edges, standings, most_accounts)
 
 
-def _data(drawn: list[Drawn], charted: bool) -> dict[str, Any]:
-    """What the page's script needs: chart specifications once, their rows per campaign, and long member lists."""
+def _data(drawn: Sequence[Drawn], charted: bool) -> dict[str, Any]:
+    """What the page's script needs: chart specifications once, their rows per campaign, and long member lists.
+
+    Charts name their columns by number, so that what campaigns have in common, such as time and the background,
+    stands in the page once.
+    """
     members = {
         one.campaign.anchor: [
             [
@@ -133,14 +197,23 @@ def _data(drawn: list[Drawn], charted: bool) -> dict[str, Any]:
             for m in one.campaign.members
         ]
         for one in drawn
-        if len(one.campaign.members) > ROWS_WITHOUT_SCRIPT
+        if one.told and len(one.campaign.members) > one.rows
+    }
+    columns: dict[tuple[Any, ...], int] = {}
+    placed = {
+        f"{one.campaign.anchor}-{name}": {
+            "spec": chart.spec,
+            "columns": {
+                title: columns.setdefault(tuple(values), len(columns))
+                for title, values in chart.columns.items()
+            },
+        }
+        for one in drawn
+        for name, chart in one.charts.items()
     }
     return {
         "specs": charts.specs() if charted else {},
-        "charts": {
-            f"{one.campaign.anchor}-{name}": {"spec": chart.spec, "columns": asdict(chart)["columns"]}
-            for one in drawn
-            for name, chart in one.charts.items()
-        },
+        "columns": list(columns),
+        "charts": placed,
         "members": members,
     }

@@ -21,6 +21,10 @@ _LONG_WINDOW_S = 28 * 86400
 """From here on a chart shows days: shorter bins would only draw the daily rhythm, which has a chart of its own."""
 _HOUR_S = 3600
 _LEAST_DAYS_FOR_HOURS = 2
+_LEAST_IN_A_BIN = 12
+"""Requests of the campaign in the mean bin; with fewer, a line only draws the noise of counting."""
+_LEAST_BINS = 24
+"""For the sake of :data:`_LEAST_IN_A_BIN`, bins are joined to about this part of the window or a day at most."""
 
 
 def when(rows: Sequence[dict[str, Any]]) -> When | None:
@@ -40,7 +44,7 @@ def when(rows: Sequence[dict[str, Any]]) -> When | None:
 
 
 def _timeline(rows: Sequence[dict[str, Any]], step_s: int) -> Timeline:
-    factor = _joined(len(rows), step_s)
+    factor = _joined(len(rows), step_s, sum(row["requests"] for row in rows))
     bins = [rows[at : at + factor] for at in range(0, len(rows), factor)]
     return Timeline(
         start=_utc(rows[0]["time"]),
@@ -54,9 +58,11 @@ def _timeline(rows: Sequence[dict[str, Any]], step_s: int) -> Timeline:
     )
 
 
-def _joined(n: int, step_s: int) -> int:
-    """How many bins of ``step_s`` seconds become one."""
-    least_s = max(n * step_s / MOST_BINS, 86400 if n * step_s >= _LONG_WINDOW_S else step_s)
+def _joined(n: int, step_s: int, requests: int) -> int:
+    """How many bins of ``step_s`` seconds become one, of ``n`` that hold ``requests``."""
+    window_s = n * step_s
+    full_s = min(_LEAST_IN_A_BIN * window_s / max(requests, 1), window_s / _LEAST_BINS, 86400)
+    least_s = max(window_s / MOST_BINS, 86400 if window_s >= _LONG_WINDOW_S else step_s, full_s)
     if least_s <= step_s:
         return 1
     for length_s in _LENGTHS_S:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 KIND_LABELS = {
     "distillation": "Distillation",
@@ -107,7 +108,7 @@ def money(usd: float | None) -> str:
 def share(part: float) -> str:
     """A share in [0, 1] as a percentage; a small one keeps a digit, and 100% is said of a whole only."""
     if 0.995 <= part < 1:
-        return ">99%" if part > 0.999 else f"{math.floor(part * 1000) / 10:.1f}%"
+        return ">99.9%" if part > 0.999 else f"{math.floor(part * 1000) / 10:.1f}%"
     if 0 < part < 0.1:
         return f"{part * 100:.1f}%" if part >= 0.001 else "<0.1%"
     return f"{part * 100:.0f}%"
@@ -124,6 +125,17 @@ def number(value: float) -> str:
     if abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else scientific(value)
+
+
+def told(fact: Any) -> str:
+    """A fact of a finding: a number, a text, or several by name or in a list."""
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{label(str(name))} {told(part)}" for name, part in fact.items())
+    if isinstance(fact, list | tuple):
+        return ", ".join(told(part) for part in fact)
+    if isinstance(fact, int | float) and not isinstance(fact, bool):
+        return number(fact)
+    return str(fact)
 
 
 def times(ratio: float) -> str:

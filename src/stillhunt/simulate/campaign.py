@@ -14,20 +14,26 @@ from numpy.typing import NDArray
 from stillhunt.simulate.apps import Apps, draw_apps
 from stillhunt.simulate.apps import join as join_apps
 from stillhunt.simulate.clock import DAY, HOUR, I64, MINUTE, RHYTHMS, SECOND, hourly
-from stillhunt.simulate.enrolment import Enrolment, enrol
+from stillhunt.simulate.enrolment import Enrolment, enrol, pool_countries
 from stillhunt.simulate.grammar.patterns import PROMPTS
 from stillhunt.simulate.ids import mint
-from stillhunt.simulate.network import Endpoints, random_countries
+from stillhunt.simulate.network import ZONE_H, Endpoints, random_countries
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.people import Life, People, Ways, draw_people, live
 from stillhunt.simulate.pools import Assignment, arrivals, schedule
+from stillhunt.simulate.registration import texts
 from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.sessions import Sessions, plan, together
+from stillhunt.simulate.texts import Family, Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
+_WORKERS = 6
+"""Each serves its share of the accounts with its own settings."""
+_AGENTS = 2
+_SETTINGS = 2
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,15 @@ def campaign(scene: Scene, seeds: Seeds, operator: Operator) -> Batches:
     begin, _ = _span(scene, operator)
     ready = begin + np.sort(rng.random(operator.accounts) ** 2 * operator.ramp_days * DAY).astype(np.int64)
     work = jobs.sessions
+    countries = pool_countries(rng, operator)
     seconds = work.turns * (work.gap_s + _SECONDS_PER_ANSWER)
-    assigned = schedule(rng, work.start, (seconds * SECOND).astype(np.int64), ready, operator.discipline)
+    lengths = (seconds * SECOND).astype(np.int64)
+    assigned = schedule(rng, work.start, lengths, ready, operator.discipline, ZONE_H[countries])
     assigned = _mass_ban(rng, scene, operator, assigned)
     served = np.flatnonzero(assigned.account >= 0)
     jobs = Jobs(work.take(served), jobs.apps, jobs.harvest[served])
     account = assigned.account[served]
-    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned)
+    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned, countries)
     sessions, apps = _dress(rng, jobs, account, enrolment, assigned.limited[served])
     traffic = converse(rng, scene, book, apps, sessions)
     traffic, apps = _hand_off(sessions, traffic, apps, enrolment)
@@ -101,15 +109,15 @@ def _tasks(
     n = max(1, round(exchanges / operator.turns))
     start = _dispatch(rng, scene, operator, n)
     labs = operator.labs or (operator.name,)
-    lab = rng.integers(len(labs), size=n)
-    asks = [_lab_families(scene, book, operator, name) for name in labs]
+    lab = _labs_by_time(rng, scene, operator, start)
     capability = np.zeros(n, dtype=np.int8)
     family = np.zeros(n, dtype=np.int32)
-    for place in range(n):
-        codes, families, weight = asks[lab[place]]
-        drawn = int(np.searchsorted(weight, rng.random()))
-        capability[place], family[place] = codes[drawn], families[drawn]
-    turns = np.maximum(1, rng.poisson(operator.turns - 1, n) + 1)
+    for number, name in enumerate(labs):
+        codes, families, weight = _lab_families(scene, book, operator, name)
+        rows = np.flatnonzero(lab == number)
+        drawn = np.searchsorted(weight, rng.random(len(rows)))
+        capability[rows], family[rows] = codes[drawn], families[drawn]
+    turns = rng.poisson(operator.turns - 1, n) + 1
     stored = rng.random(n) < operator.replay
     family = np.where(stored, _plain(rng, book, capability), family)
     probing = rng.random(n) < operator.probing
@@ -122,16 +130,16 @@ def _tasks(
         start,
         _nowhere(n),
         turns=turns,
-        gap_s=1.5 + rng.exponential(6.0, n),
+        gap_s=np.where(stored, 45.0, 2.0) * rng.lognormal(0.5, 1.0, n),
         capability=capability,
         family=family,
         variant=first + np.cumsum(turns) - turns,
         style=mint(rng, n),
         fresh=~stored,
-        app=rng.integers(len(apps), size=n),
+        app=lab * _WORKERS * _SETTINGS + (rng.random(n) < 0.3),
         model=0,
         refused=np.where(probing, 0.75, 0.012),
-        wordy=1.15,
+        wordy=1.0,
     )
     return sessions, apps
 
@@ -143,9 +151,14 @@ def _lab_families(
     rng = scene.seeds.rng("lab", lab)
     codes, families, weights = [], [], []
     for name, weight in operator.asks.items():
-        head = ()
+        head: tuple[str | Slot, ...] = ()
         if operator.instruction is not None and not operator.in_system:
             head = scene.language.instruction(operator.instruction, rng, operator.rewriting)
+        if scene.prompts is not None:
+            codes.append(CAPABILITY[name])
+            families.append(book.add(Family((*head, Slot(scene.prompts.pool(name))))))
+            weights.append(weight)
+            continue
         for pattern in PROMPTS[name]:
             codes.append(CAPABILITY[name])
             families.append(book.add(scene.language.family(pattern, rng, prefix=head)))
@@ -158,21 +171,44 @@ def _plain(rng: np.random.Generator, book: Book, capability: NDArray[np.int8]) -
     family = np.zeros(len(capability), dtype=np.int32)
     for code in np.unique(capability):
         rows = np.flatnonzero(capability == code)
-        family[rows] = rng.choice(book.shared.prompts[code], len(rows))
+        short, long = (
+            rng.choice(some[code], len(rows)) for some in (book.shared.prompts, book.shared.long_prompts)
+        )
+        family[rows] = np.where(rng.random(len(rows)) < 0.5, long, short)
     return family
 
 
 def _task_apps(rng: np.random.Generator, scene: Scene, book: Book, operator: Operator) -> Apps:
-    """The parameters that task runners send: one set for the whole campaign, or a few dozen."""
-    n = 1 if operator.same_parameters else 40
-    system = np.full(n, -1, dtype=np.int32)
-    if operator.instruction is not None and operator.in_system:
-        lab = scene.seeds.rng("lab", (operator.labs or (operator.name,))[0], "system")
-        head = scene.language.instruction(operator.instruction, lab, operator.rewriting)
-        system[:] = book.add(scene.language.family("", prefix=head))
-    apps = draw_apps(rng, scene, np.full(n, "sdk"), system)
-    eager = {"reasoning": 0.8}.get(operator.instruction or "", 0.4)
-    return replace(apps, reasoning=np.maximum(apps.reasoning, eager), system_variant=mint(rng, n))
+    """The settings of the workers that run tasks, two each, in order, for one laboratory after another; agents among
+    the workers carry a task through with tools, the others ask once."""
+    kind = np.repeat(rng.permutation(["sdk"] * (_WORKERS - _AGENTS) + ["agent"] * _AGENTS), _SETTINGS)
+    apps = draw_apps(rng, scene, kind)
+    labs = operator.labs or (operator.name,)
+    if operator.instruction is None or not operator.in_system:
+        return join_apps([apps] * len(labs))
+    changes = np.full(len(apps), operator.rewriting == "per_request")
+    variant = mint(rng, len(apps))
+    instructed = []
+    for name in labs:
+        head = scene.language.instruction(
+            operator.instruction, scene.seeds.rng("lab", name, "system"), operator.rewriting
+        )
+        system = np.full(len(apps), book.add(scene.language.family("", prefix=head)), dtype=np.int32)
+        instructed.append(replace(apps, system=system, system_variant=variant, system_changes=changes))
+    return join_apps(instructed)
+
+
+def _labs_by_time(
+    rng: np.random.Generator, scene: Scene, operator: Operator, start: I64
+) -> NDArray[np.int64]:
+    """Whose task each job is: all labs that use the pool by then, alike."""
+    labs = operator.labs or (operator.name,)
+    length = scene.window.end - scene.window.start
+    joined = np.array([scene.window.start + operator.joins.get(name, 0.0) * length for name in labs])
+    there = start[:, None] >= joined
+    there[:, int(joined.argmin())] = True
+    lab: NDArray[np.int64] = np.where(there, rng.random(there.shape), -1.0).argmax(axis=1)
+    return lab
 
 
 def _dispatch(rng: np.random.Generator, scene: Scene, operator: Operator, n: int) -> I64:
@@ -182,6 +218,9 @@ def _dispatch(rng: np.random.Generator, scene: Scene, operator: Operator, n: int
     middle = edges[:-1] + 5 * MINUTE
     intensity = hourly(RHYTHMS.index(operator.rhythm), middle)
     intensity = intensity * np.clip((middle - begin) / max(1.0, operator.ramp_days * DAY), 0.05, 1.0)
+    for share in operator.joins.values():
+        joined = scene.window.start + share * (scene.window.end - scene.window.start)
+        intensity = intensity * np.where(middle >= joined, 1.0, 1 - 1 / len(operator.labs))
     for _ in range(operator.pauses):
         stop = begin + int(rng.random() * (end - begin))
         length = int(rng.uniform(0.7, 7.0) * HOUR)
@@ -200,10 +239,14 @@ def _crowd(
     ways = Ways(program=operator.customer_program)
     if operator.customer_program == "agent":
         ways = replace(ways, personas=(0, 6, 0, 0, 3, 0))
-    people = draw_people(rng, scene, book, life, ways)
+    people = replace(draw_people(rng, scene, book, life, ways), continued=operator.continued)
     if volume > 0:
         people = _paced(people, volume, (end - begin) / DAY)
-    return live(rng, scene, book, people), people.apps
+    apps = people.apps
+    if operator.harness:
+        popular = scene.phrasebook.agents[int(rng.integers(3))]
+        apps = replace(apps, system=np.full(len(apps), popular, dtype=np.int32))
+    return live(rng, scene, book, people), apps
 
 
 def _paced(people: People, volume: float, days: float) -> People:
@@ -232,7 +275,8 @@ def _dress(
     where = enrolment.where(rng, account, sessions.start)
     task = jobs.harvest & (sessions.where.country < 0)
     model = np.where(task, enrolment.model(rng, account, sessions.start), sessions.model).astype(np.int16)
-    apps = enrolment.wear(jobs.apps.take(sessions.app), account)
+    runner = sessions.app + np.where(task, account % _WORKERS * _SETTINGS, 0)
+    apps = enrolment.wear(jobs.apps.take(runner), account)
     dressed = replace(
         sessions,
         account=account,
@@ -241,6 +285,7 @@ def _dress(
         device=enrolment.device[account],
         key=enrolment.key[account],
         model=model,
+        fresh=sessions.fresh & ~(task & apps.agentic),
         style=np.where(task, enrolment.style[account], sessions.style),
         limited=np.where(limited, 0.3, sessions.limited),
     )
@@ -287,8 +332,8 @@ def _labelled(
     n = len(enrolment.roster)
     carried = np.bincount(traffic.account, weights=jobs.harvest[traffic.source], minlength=n) > 0
     seen = np.flatnonzero(np.bincount(traffic.account, minlength=n) > 0)
-    kind = np.where(carried, "distillation", "reseller").astype(object)
-    name = np.full(n, operator.name, dtype=object)
+    kind = np.where(carried | operator.honest, operator.truth, "reseller").astype(object)
+    name = texts(None if operator.honest else operator.name, n)
     roster = replace(enrolment.roster, kind=kind, campaign=name).take(seen)
     number = np.full(n, -1, dtype=np.int64)
     number[seen] = np.arange(len(seen))

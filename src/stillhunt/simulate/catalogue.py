@@ -20,9 +20,9 @@ _SPEED = np.array([45.0, 80.0, 160.0, 55.0, 95.0])
 MAX_TOKENS = np.array(
     [-1, 256, 512, 1000, 1024, 2000, 2048, 4000, 4096, 8000, 8192, 16000, 16384, 32000, 64000]
 )
-_MAX_TOKENS_WEIGHT = np.array([30, 2, 4, 5, 9, 4, 8, 6, 14, 5, 9, 3, 4, 2, 1.0])
+_MAX_TOKENS_WEIGHT = np.array([70, 2, 4, 5, 9, 4, 8, 6, 14, 5, 9, 3, 4, 2, 1.0])
 TEMPERATURES = np.array([np.nan, 0.0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], dtype=np.float32)
-_TEMPERATURE_WEIGHT = np.array([40, 14, 4, 6, 4, 5, 2, 12, 3, 2, 8.0])
+_TEMPERATURE_WEIGHT = np.array([110, 14, 4, 6, 4, 5, 2, 12, 3, 2, 8.0])
 """Null, where the caller leaves the default."""
 
 _LIBRARIES = {
@@ -124,14 +124,21 @@ def clients(rng: np.random.Generator) -> Clients:
     for pattern, (family, versions, weight, kind) in _LIBRARIES.items():
         popularity = rng.pareto(1.0, versions) + 0.05
         popularity /= popularity.sum()
+        popularity = -np.sort(-popularity)  # the newest version is the most popular
         for version in range(versions):
-            stacks = rng.choice(_STACK_VARIANTS.get(family, 2), 2, replace=True)
+            stacks = _popular_stacks(rng, _STACK_VARIANTS.get(family, 2))
             for stack, share in zip(stacks, (0.75, 0.25), strict=True):
-                agents.append(pattern.format(version + 2))
+                agents.append(pattern.format(versions + 1 - version))
                 tls.append(_fingerprint(family, int(stack)))
                 weights.append(weight * popularity[version] * share)
                 kinds.append(kind)
     return Clients(tuple(agents), tuple(tls), np.array(weights), np.array(kinds))
+
+
+def _popular_stacks(rng: np.random.Generator, variants: int) -> NDArray[np.int64]:
+    """Two TLS stacks that a version is found with: most programs are built on the few that everybody uses."""
+    weight = 1.0 / (np.arange(variants) + 1.0) ** 2
+    return rng.choice(variants, 2, p=weight / weight.sum())
 
 
 def _fingerprint(family: str, variant: int) -> str:

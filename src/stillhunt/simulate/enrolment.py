@@ -7,14 +7,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stillhunt.simulate.apps import AGGREGATOR, API, CLOUD, SUBSCRIPTION, Apps, draw_apps
+from stillhunt.simulate.apps import API, SUBSCRIPTION, Apps, draw_apps
 from stillhunt.simulate.catalogue import VIRTUAL_ISSUERS, Models, draw_public_mail
 from stillhunt.simulate.clock import DAY, F64, HOUR, I64
 from stillhunt.simulate.ids import U64, mint
 from stillhunt.simulate.network import COUNTRIES, Endpoints, Network, random_countries
 from stillhunt.simulate.operators import Operator
+from stillhunt.simulate.people import whims
 from stillhunt.simulate.pools import NEVER, Assignment
-from stillhunt.simulate.registration import OPEN, Roster, company_domains, draw_issuers, private_people
+from stillhunt.simulate.registration import (
+    OPEN,
+    Roster,
+    company_domains,
+    draw_firm,
+    draw_issuers,
+    private_people,
+    some,
+    staff,
+    texts,
+)
 from stillhunt.simulate.scene import Scene
 
 _LEASES = 3
@@ -23,7 +34,7 @@ _LEASES = 3
 @dataclass(frozen=True)
 class Enrolment:
     """n accounts of a pool and what they wear. ``leases``: three addresses each, in order, used in turn.
-    ``apps``: the client that each account pretends to be."""
+    ``apps``: the client that each account pretends to be, with ``own_parameters`` if it sets them as well."""
 
     roster: Roster
     leases: Endpoints
@@ -37,6 +48,7 @@ class Enrolment:
     taste: NDArray[np.int8]
     lag: F64
     apps: Apps
+    own_parameters: bool
 
     def where(self, rng: np.random.Generator, account: I64, time: I64) -> Endpoints:
         """Where each job of ``account`` at ``time`` comes from."""
@@ -47,11 +59,19 @@ class Enrolment:
 
     def model(self, rng: np.random.Generator, account: I64, time: I64) -> NDArray[np.int16]:
         """The model that each account asks at each time."""
-        return self.models.choose(rng, time, self.taste[account], self.lag[account])
+        return self.models.choose(rng, time, whims(rng, self.taste[account]), self.lag[account])
 
     def wear(self, apps: Apps, account: I64) -> Apps:
         """``apps`` as they look when sent through ``account``: parameters stay, the client is the account's."""
         own = self.apps.take(account)
+        if self.own_parameters:
+            return replace(
+                own,
+                system=apps.system,
+                system_variant=apps.system_variant,
+                agentic=apps.agentic,
+                tools=apps.tools,
+            )
         return replace(
             apps,
             channel=own.channel,
@@ -63,18 +83,25 @@ class Enrolment:
         )
 
 
-def enrol(rng: np.random.Generator, scene: Scene, operator: Operator, assigned: Assignment) -> Enrolment:
-    """Registers the accounts that the scheduler used."""
+def enrol(
+    rng: np.random.Generator,
+    scene: Scene,
+    operator: Operator,
+    assigned: Assignment,
+    countries: NDArray[np.int16],
+) -> Enrolment:
+    """Registers the accounts that the scheduler used; account k claims to be in the k-th country, cyclically."""
     n = len(assigned.born)
-    country = _countries(rng, n)
-    roster = _registered(rng, scene, operator, assigned, country)
+    country = countries[np.arange(n) % len(countries)]
+    roster = (_of_a_firm if operator.firm else _registered)(rng, scene, operator, assigned, country)
     group = _groups(rng, n, operator.per_address)
-    leases = scene.network.home(rng, np.repeat(country, _LEASES))
+    line = scene.network.server if operator.firm else scene.network.home
+    leases = line(rng, np.repeat(country, _LEASES))
     shared = leases.take((group[:, None] * _LEASES + np.arange(_LEASES)).ravel())
     devices = mint(rng, n)
     lag = scene_lag(rng, n, operator.pivot)
     return Enrolment(
-        roster=replace(roster, signup_address=shared.address[::_LEASES]),
+        roster=roster if operator.firm else replace(roster, signup_address=shared.address[::_LEASES]),
         leases=shared,
         lease_days=rng.uniform(1.0, 9.0, n),
         fresh_exits=operator.per_address == 0,
@@ -83,9 +110,10 @@ def enrol(rng: np.random.Generator, scene: Scene, operator: Operator, assigned: 
         device=devices[_groups(rng, n, operator.per_device)] if operator.per_device > 0 else devices,
         key=mint(rng, n),
         style=mint(rng, n),
-        taste=rng.choice(3, n, p=[0.75, 0.2, 0.05]).astype(np.int8),
+        taste=rng.choice(3, n, p=[0.62, 0.28, 0.1]).astype(np.int8),
         lag=lag,
         apps=_disguises(rng, scene, operator, n),
+        own_parameters=not operator.same_parameters,
     )
 
 
@@ -102,10 +130,30 @@ def _groups(rng: np.random.Generator, n: int, per: float) -> I64:
     return rng.permutation(np.arange(n) % count) if count < n else np.arange(n)
 
 
-def _countries(rng: np.random.Generator, n: int) -> NDArray[np.int16]:
-    """A pool's exits cluster in a dozen countries."""
-    favoured = np.unique(random_countries(rng, 30))
-    return np.where(rng.random(n) < 0.7, rng.choice(favoured, n), random_countries(rng, n)).astype(np.int16)
+def pool_countries(rng: np.random.Generator, operator: Operator) -> NDArray[np.int16]:
+    """Where the accounts of a pool claim to be. Exits for sale are where people are; a firm is in one place."""
+    if operator.firm:
+        return random_countries(rng, 1)
+    favoured = random_countries(rng, 30)
+    n = 16 + operator.accounts * 8
+    return np.where(rng.random(n) < 0.4, rng.choice(favoured, n), random_countries(rng, n)).astype(np.int16)
+
+
+def _of_a_firm(
+    rng: np.random.Generator,
+    scene: Scene,
+    operator: Operator,
+    assigned: Assignment,
+    country: NDArray[np.int16],
+) -> Roster:
+    n = len(country)
+    roster = staff(rng, scene, draw_firm(rng, scene, int(country[0])), n, operator.truth)
+    return replace(
+        roster,
+        created=np.minimum(roster.created, assigned.born - HOUR),
+        closed=np.where(assigned.ends == NEVER, OPEN, assigned.ends),
+        authorised=texts(operator.authorised, n),
+    )
 
 
 def _registered(
@@ -121,7 +169,7 @@ def _registered(
     card = operator.per_card > 0
     group = _groups(rng, n, operator.per_card)
     issuers = np.where(
-        rng.random(n) < 0.6, rng.choice(np.array(VIRTUAL_ISSUERS, dtype=object), n), draw_issuers(rng, n)
+        rng.random(n) < 0.4, rng.choice(np.array(VIRTUAL_ISSUERS, dtype=object), n), draw_issuers(rng, n)
     )
     codes = np.array(COUNTRIES, dtype=object)
     unpaid = rng.random(n) < (0.85 if operator.trials else 0.12)
@@ -136,8 +184,8 @@ def _registered(
         closed=np.where(assigned.ends == NEVER, OPEN, assigned.ends),
         email_domain=_mail(rng, operator, n),
         payment=payment,
-        issuer=np.where(none, None, issuers[group]),
-        payment_country=np.where(none, None, codes[country[group]]),
+        issuer=some(~none, issuers[group]),
+        payment_country=some(~none, codes[country[group]]),
         plan=plan.astype(object),
         verification=np.where(none, rng.choice(["phone", "none"], n), "card").astype(object),
     )
@@ -167,14 +215,16 @@ def _mail(rng: np.random.Generator, operator: Operator, n: int) -> NDArray[np.ob
 
 def _disguises(rng: np.random.Generator, scene: Scene, operator: Operator, n: int) -> Apps:
     """The client of each account. Rewritten headers name popular programs, while one program speaks TLS."""
-    channel = np.int8(rng.choice([API, SUBSCRIPTION, AGGREGATOR, CLOUD], p=[0.62, 0.26, 0.08, 0.04]))
-    kind = "agent" if channel == SUBSCRIPTION else "sdk"
-    apps = draw_apps(rng, scene, np.full(n, kind))
-    channels = np.where(rng.random(n) < 0.8, channel, apps.channel).astype(np.int8)
-    relay = scene.clients.draw(rng, "sdk", 2)
+    if operator.firm:
+        gateway = draw_apps(rng, scene, np.array(["gateway"]))
+        return replace(gateway, channel=np.array([API], dtype=np.int8)).take(np.zeros(n, dtype=np.int64))
+    channel = np.int8(rng.choice([API, SUBSCRIPTION], p=[0.65, 0.35]))
+    apps = draw_apps(rng, scene, rng.choice(["sdk", "agent", "web"], n, p=[0.5, 0.35, 0.15]))
+    channels = np.where(rng.random(n) < 0.35, channel, apps.channel).astype(np.int8)
+    relay = scene.clients.draw(rng, "sdk", 3)
     if operator.rewrites_headers:
-        tls = relay[rng.integers(2, size=n)]
-        honest = rng.random(n) < 0.3
+        tls = relay[rng.integers(3, size=n)]
+        honest = rng.random(n) < 0.45
         return replace(apps, channel=channels, tls=np.where(honest, apps.client, tls).astype(np.int16))
     one = np.full(n, relay[0], dtype=np.int16)
     return replace(apps, channel=channels, client=one, tls=one)

@@ -40,7 +40,8 @@ def write(batches: Iterator[Batch], window: Window, target: Path, *, overwrite: 
         (folder / "requests").mkdir()
         rows = files = 0
         for day in sorted(days.iterdir()):
-            table = pq.read_table(day, schema=REQUESTS)
+            with pa.ipc.open_stream(day) as stored:
+                table = stored.read_all()
             day.unlink()
             if table.num_rows == 0:
                 continue
@@ -55,7 +56,7 @@ def write(batches: Iterator[Batch], window: Window, target: Path, *, overwrite: 
 
 
 def _spill(batches: Iterator[Batch], window: Window, folder: Path) -> tuple[pa.Table, pa.Table]:
-    writers = [pq.ParquetWriter(folder / f"{day:05d}.parquet", REQUESTS) for day in range(window.days)]
+    writers = [pa.ipc.new_stream(folder / f"{day:05d}.arrow", REQUESTS) for day in range(window.days)]
     accounts, truth = [ACCOUNTS.empty_table()], [TRUTH.empty_table()]
     try:
         for batch in batches:

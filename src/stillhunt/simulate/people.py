@@ -3,7 +3,7 @@ another matter: their own, one of a farm of trials, or one of a relay's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from stillhunt.simulate.ids import U64, mint, mix
 from stillhunt.simulate.network import ZONE_H, Endpoints, join
 from stillhunt.simulate.scene import CAPABILITY, Book, Scene
 from stillhunt.simulate.sessions import Sessions
+from stillhunt.simulate.texts import Family, Slot
 
 _PERSONAS = {
     # share, capabilities wanted, programs (sdk, web, agent), typical turns, seconds between turns
@@ -65,7 +66,10 @@ PERSONAS = tuple(_PERSONAS)
 _SHARE = np.array([row[0] for row in _PERSONAS.values()])
 SCRIPT = PERSONAS.index("script")
 _PROGRAMS = np.array(["sdk", "web", "agent"])
-_APPS_EACH = 2
+APPS_EACH = 5
+_APP_SHARE = (0.46, 0.24, 0.14, 0.1, 0.06)
+_COPIED = 0.02
+"""Share of sessions that begin with a prompt found somewhere, copied word for word."""
 _PLACES_EACH = 3
 
 
@@ -73,7 +77,7 @@ _PLACES_EACH = 3
 class People:
     """n people. Per person: ``habits``; ``persona`` code; ``turns`` and ``gap_s`` typical of a session; ``style``;
     ``taste`` of model and ``lag`` days until a new one is used; ``family`` of their own template, −1 for none;
-    ``wordy``. ``apps``: two each, in order. ``places``: three each, in order. ``device``: one per app."""
+    ``wordy``. ``apps``: five each, ``places``: three each, in order. ``device``: of each app."""
 
     habits: Habits
     country: NDArray[np.int16]
@@ -88,6 +92,10 @@ class People:
     apps: Apps
     places: Endpoints
     device: U64
+    pastes: F64
+    """Share of sessions whose first prompt has something pasted below."""
+    continued: float = 0.06
+    """Share of sessions that carry on the one before, with its signed reasoning."""
 
     def __len__(self) -> int:
         return len(self.persona)
@@ -107,10 +115,12 @@ class Ways:
     """How people of one kind differ from people at large. ``rate``: exchanges a day, median; ``spread``: of its
     logarithm. ``personas``: shares of PERSONAS. ``program``: forced kind of client, if any."""
 
-    rate: float = 11.0
+    rate: float = 15.0
     spread: float = 1.2
     personas: tuple[float, ...] = tuple(_SHARE)
     program: str | None = None
+    places: str | None = None
+    """Where all of a person's requests leave: ``vpn``, ``phone``; by default at home, on the phone and elsewhere."""
 
 
 def draw_people(
@@ -134,10 +144,11 @@ def draw_people(
         end=np.minimum(life.end, scene.window.end),
         zone_h=ZONE_H[country] + rng.normal(0, 0.7, n),
         rhythm=rhythm.astype(np.int8),
-        weekend=np.where(machine & (rng.random(n) < 0.6), 1.0, rng.beta(2, 2, n)),
+        weekend=np.where(machine & (rng.random(n) < 0.6), 1.0, rng.beta(2.6, 1.8, n)),
         day_share=np.where(machine, 0.95, rng.beta(3, 1.6, n)),
     )
-    kind = _programs(rng, persona, n) if ways.program is None else np.full(n * _APPS_EACH, ways.program)
+    kind = _programs(rng, persona, n) if ways.program is None else np.full(n * APPS_EACH, ways.program)
+    apps, device = _programs_of(rng, scene, kind)
     family = np.full(n, -1, dtype=np.int32)
     for person in np.flatnonzero(machine & (rng.random(n) < 0.55)):
         family[person] = template(rng, scene, book)
@@ -148,30 +159,48 @@ def draw_people(
         turns=turns,
         gap_s=np.array([row[4] for row in rows], dtype=float)[persona] * rng.lognormal(0, 0.6, n),
         style=mint(rng, n),
-        taste=rng.choice(3, n, p=[0.42, 0.33, 0.25]).astype(np.int8),
-        lag=rng.exponential(9.0, n) + np.where(rng.random(n) < 0.06, 0.0, 0.3),
+        taste=rng.choice(3, n, p=[0.5, 0.3, 0.2]).astype(np.int8),
+        lag=rng.exponential(9.0, n) * (rng.random(n) > 0.12),
         family=family,
-        wordy=rng.lognormal(0, 0.35, n),
-        apps=draw_apps(rng, scene, kind),
-        places=_places(rng, scene, country, machine),
-        device=mint(rng, n * _APPS_EACH),
+        wordy=rng.lognormal(0, 0.6, n),
+        apps=apps,
+        places=_places(rng, scene, country, machine)
+        if ways.places is None
+        else _exits(rng, scene, country, ways.places),
+        device=device,
+        pastes=rng.beta(0.9, 1.2, n),
     )
 
 
-def template(rng: np.random.Generator, scene: Scene, book: Book) -> int:
-    """A new family: one template that somebody's program fills."""
+def template(rng: np.random.Generator, scene: Scene, book: Book, *, audited: bool = False) -> int:
+    """A new family: one template that somebody's program fills. ``audited`` ones ask for the reasoning behind each
+    answer, for the records."""
     pattern = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
     domain = str(rng.choice(scene.language.domains))
-    return book.add(scene.language.family(pattern, rng, domain=domain))
+    head: tuple[str | Slot, ...]
+    head = scene.language.instruction("reasoning", rng, "fixed") if audited else ()
+    if scene.prompts is not None and scene.prompts.templates:
+        filled = scene.prompts.templates[int(rng.integers(len(scene.prompts.templates)))]
+        return book.add(Family((*head, Slot(filled))))
+    return book.add(scene.language.family(pattern, rng, domain=domain, prefix=head))
 
 
 def _programs(rng: np.random.Generator, persona: NDArray[np.int8], n: int) -> NDArray[np.str_]:
-    kind = np.empty((n, _APPS_EACH), dtype=_PROGRAMS.dtype)
+    kind = np.empty((n, APPS_EACH), dtype=_PROGRAMS.dtype)
     for code, name in enumerate(PERSONAS):
         rows = np.flatnonzero(persona == code)
         weight = np.array(_PERSONAS[name][2], dtype=float)
-        kind[rows] = rng.choice(_PROGRAMS, (len(rows), _APPS_EACH), p=weight / weight.sum())
+        kind[rows] = rng.choice(_PROGRAMS, (len(rows), APPS_EACH), p=weight / weight.sum())
     return kind.ravel()
+
+
+def _programs_of(rng: np.random.Generator, scene: Scene, kind: NDArray[np.str_]) -> tuple[Apps, U64]:
+    """Applications and the installation that each runs on: often one program on one machine, set up differently."""
+    apps, device = draw_apps(rng, scene, kind), mint(rng, len(kind))
+    first = np.arange(len(kind)) // APPS_EACH * APPS_EACH
+    same = (rng.random(len(kind)) < 0.75) & (kind == kind[first])
+    take = np.where(same, first, np.arange(len(kind)))
+    return replace(apps, client=apps.client[take], tls=apps.tls[take]), device[take]
 
 
 def _places(
@@ -190,6 +219,12 @@ def _places(
     return mixed.take(np.arange(3 * n).reshape(_PLACES_EACH, n).T.ravel())
 
 
+def _exits(rng: np.random.Generator, scene: Scene, country: NDArray[np.int16], where: str) -> Endpoints:
+    """Three exits each of a VPN or of a phone carrier, shared with all the others there."""
+    draw = scene.network.vpn_exit if where == "vpn" else scene.network.phone
+    return draw(rng, np.repeat(country, _PLACES_EACH))
+
+
 def _either(choose: NDArray[np.bool_], yes: Endpoints, no: Endpoints) -> Endpoints:
     return Endpoints(
         np.where(choose, yes.address, no.address),
@@ -205,10 +240,18 @@ def live(rng: np.random.Generator, scene: Scene, book: Book, people: People) -> 
     capability, family = _wishes(rng, book, people, person)
     own = people.family[person] >= 0
     fresh = own | ((people.persona[person] == SCRIPT) & (rng.random(n) < 0.7))
-    second = rng.random(n) < 0.2
-    app = person * _APPS_EACH + second
+    which = rng.choice(APPS_EACH, n, p=_APP_SHARE)
+    app = person * APPS_EACH + which
     place = rng.choice(_PLACES_EACH, n, p=[0.62, 0.2, 0.18])
     device = people.device[app]
+    second_key = (which > 0) & (people.style[person] % np.uint64(5) < 2)
+    session = mint(rng, n)
+    variant, style = mint(rng, n), people.style[person]
+    copied = ~own & (rng.random(n) < _COPIED)
+    variant[copied] = _popular(rng, int(copied.sum()))
+    style = np.where(copied, np.uint64(1), style)
+    family = np.where(copied, book.shared.first_prompt[capability], family)
+    follows = np.r_[False, person[1:] == person[:-1]] & (rng.random(n) < people.continued)
     return Sessions(
         account=person,
         start=start,
@@ -216,19 +259,31 @@ def live(rng: np.random.Generator, scene: Scene, book: Book, people: People) -> 
         gap_s=people.gap_s[person],
         capability=capability,
         family=family,
-        variant=mint(rng, n),
-        style=people.style[person],
-        fresh=fresh,
+        variant=variant,
+        style=style,
+        fresh=fresh & ~copied,
         app=app,
-        model=scene.models.choose(rng, start, people.taste[person], people.lag[person]),
+        model=scene.models.choose(rng, start, whims(rng, people.taste[person]), people.lag[person]),
         where=people.places.take(person * _PLACES_EACH + place),
         device=device,
-        key=mix(people.style[person] + second.astype(np.uint64), 3) >> np.uint64(1),
-        session=mint(rng, n),
+        key=mix(people.style[person] + second_key.astype(np.uint64), 3) >> np.uint64(1),
+        session=session,
+        origin=np.where(follows, np.roll(session, 1), session),
         limited=np.full(n, 0.004) * (1 + people.habits.rate[person]).clip(1, 20),
         refused=np.where(rng.random(n) < 0.02, 0.25, 0.002),
         wordy=people.wordy[person],
     )
+
+
+def whims(rng: np.random.Generator, taste: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The model of each session, where now and then another than the usual one is taken."""
+    n = len(taste)
+    return np.where(rng.random(n) < 0.25, rng.choice(3, n, p=[0.4, 0.35, 0.25]), taste).astype(np.int8)
+
+
+def _popular(rng: np.random.Generator, n: int) -> U64:
+    """Numbers of prompts that make the rounds, the best known first."""
+    return (rng.pareto(0.9, n).clip(0, 300) + 1).astype(np.uint64)
 
 
 def _wishes(
@@ -239,6 +294,7 @@ def _wishes(
     capability = np.zeros(n, dtype=np.int8)
     family = np.zeros(n, dtype=np.int32)
     persona = people.persona[person]
+    pastes = rng.random(n) < people.pastes[person]
     for code, name in enumerate(PERSONAS):
         rows = np.flatnonzero(persona == code)
         wanted = _PERSONAS[name][1]
@@ -247,7 +303,10 @@ def _wishes(
         capability[rows] = rng.choice(codes, len(rows), p=weight / weight.sum())
     for code in np.unique(capability):
         rows = np.flatnonzero(capability == code)
-        family[rows] = rng.choice(book.shared.prompts[code], len(rows))
+        short, long = (
+            rng.choice(some[code], len(rows)) for some in (book.shared.prompts, book.shared.long_prompts)
+        )
+        family[rows] = np.where(pastes[rows], long, short)
     own = people.family[person]
     return np.where(own >= 0, CAPABILITY["data_transformation"], capability).astype(np.int8), np.where(
         own >= 0, own, family

@@ -24,7 +24,8 @@ class Discipline:
     than others. cap: sessions that an account may have open at once. cool_down_s: rest after a limit was hit.
     bans_per_day: chance per account and day in use. response: what a ban leads to; ``replace`` puts a new account
     in its place after ``replace_h`` hours, ``fail_over`` lets the rest carry on, ``back_off`` stops the pool
-    for ``back_off_h`` hours besides. standby: accounts in reserve that take over under ``fail_over``.
+    for ``back_off_h`` hours besides. sleeps: an account rests while it is night where it claims to be. duty: share of
+    days on which an account is used at all.
     """
 
     scheduler: Scheduler = "lru"
@@ -35,6 +36,8 @@ class Discipline:
     response: BanResponse = "replace"
     replace_h: float = 6.0
     back_off_h: float = 18.0
+    sleeps: bool = False
+    duty: float = 1.0
 
 
 @dataclass
@@ -45,9 +48,19 @@ class _State:
     open_until: list[list[int]]
     cool_until: list[int]
     weight: list[float]
+    last_use: list[int]
+    zone: list[int]
+    """Microseconds ahead of UTC; account k has the k-th, cyclically."""
+    shift: list[int] = field(default_factory=list)
+    """Microseconds by which an account's days begin before UTC's."""
     paused_until: int = 0
     queue: list[tuple[int, float, int]] = field(default_factory=list)
     waiting: list[tuple[int, int]] = field(default_factory=list)
+
+    def day_off(self, number: int, day: int, duty: float) -> bool:
+        """Whether the account rests on that day: days come in runs of some length, different for each account."""
+        place = (number * 0.618033988749895 + day * 0.7548776662466927 + self.weight[number]) % 1
+        return place >= duty
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,19 @@ class Assignment:
 
 
 def schedule(
-    rng: np.random.Generator, start: I64, length: I64, born: I64, discipline: Discipline
+    rng: np.random.Generator,
+    start: I64,
+    length: I64,
+    born: I64,
+    discipline: Discipline,
+    zone_h: F64 | None = None,
 ) -> Assignment:
-    """Serves jobs in order of ``start``, each ``length`` microseconds long, from accounts ready at ``born``."""
+    """Serves jobs in order of ``start``, each ``length`` microseconds long, from accounts ready at ``born``.
+
+    zone_h: hours ahead of UTC; account k lives in the k-th zone, cyclically.
+    """
     order = np.argsort(start, kind="stable")
-    state = _open(rng, born, discipline)
+    state = _open(rng, born, discipline, np.zeros(1) if zone_h is None else zone_h)
     account = np.full(len(start), -1, dtype=np.int64)
     limited = rng.random(len(start)) < discipline.limit_share
     dice = rng.random(len(start) * 2 + 64).tolist()
@@ -109,7 +130,7 @@ class _Fates:
         return float(min(self._rng.lognormal(0.0, 1.0), 8.0))
 
 
-def _open(rng: np.random.Generator, born: I64, discipline: Discipline) -> _State:
+def _open(rng: np.random.Generator, born: I64, discipline: Discipline, zone_h: F64) -> _State:
     n = len(born)
     fates = _Fates(rng, discipline)
     state = _State(
@@ -119,6 +140,9 @@ def _open(rng: np.random.Generator, born: I64, discipline: Discipline) -> _State
         open_until=[[] for _ in range(n)],
         cool_until=[0] * n,
         weight=[fates.weight() for _ in range(n)],
+        last_use=[0] * n,
+        shift=[int(fates.uniform() * DAY) for _ in range(n)],
+        zone=(zone_h * HOUR).astype(np.int64).tolist(),
     )
     state.waiting = [(ready, number) for number, ready in enumerate(state.born)]
     heapq.heapify(state.waiting)
@@ -128,7 +152,7 @@ def _open(rng: np.random.Generator, born: I64, discipline: Discipline) -> _State
 def _admit(state: _State, now: int) -> None:
     while state.waiting and state.waiting[0][0] <= now:
         _, number = heapq.heappop(state.waiting)
-        heapq.heappush(state.queue, (0, number * 0.618 % 1, number))
+        heapq.heappush(state.queue, (state.last_use[number], number * 0.618 % 1, number))
 
 
 def _oldest(state: _State, now: int, discipline: Discipline) -> int:
@@ -139,10 +163,14 @@ def _oldest(state: _State, now: int, discipline: Discipline) -> int:
         number = entry[2]
         if state.ends[number] <= now:
             continue
+        if (wakes := _wakes(state, number, now, discipline)) > now:
+            heapq.heappush(state.waiting, (wakes, number))
+            continue
         if _busy(state, number, now, discipline):
             aside.append(entry)
             continue
         chosen = number
+        state.last_use[number] = now
         heapq.heappush(state.queue, (now, entry[1], number))
         break
     for entry in aside:
@@ -173,9 +201,23 @@ def _any(state: _State, now: int, discipline: Discipline, first: float, second: 
 
 
 def _busy(state: _State, number: int, now: int, discipline: Discipline) -> bool:
-    if state.cool_until[number] > now:
+    if state.cool_until[number] > now or _wakes(state, number, now, discipline) > now:
         return True
     return sum(until > now for until in state.open_until[number]) >= discipline.cap
+
+
+def _wakes(state: _State, number: int, now: int, discipline: Discipline) -> int:
+    """When the account may be used: now, after its day off, or after its night of eight hours, which begins when it
+    pleases."""
+    if discipline.duty < 1:
+        local = now + state.shift[number]
+        if state.day_off(number, local // DAY, discipline.duty):
+            return now + DAY - local % DAY
+    if not discipline.sleeps:
+        return now
+    begins = 22 * HOUR + number % 5 * 40 * MINUTE
+    night = (now + state.zone[number % len(state.zone)] - begins) % DAY
+    return now if night > 8 * HOUR else now + 8 * HOUR - night + number % 7 * 9 * MINUTE
 
 
 def _age(state: _State, number: int, now: int, fates: _Fates, discipline: Discipline) -> None:
@@ -197,6 +239,8 @@ def _age(state: _State, number: int, now: int, fates: _Fates, discipline: Discip
     state.open_until.append([])
     state.cool_until.append(0)
     state.weight.append(fates.weight())
+    state.last_use.append(0)
+    state.shift.append(int(fates.uniform() * DAY))
     heapq.heappush(state.waiting, (ready, len(state.born) - 1))
 
 
@@ -208,4 +252,5 @@ def arrivals(rng: np.random.Generator, n: int, cumulative: F64, edges: I64, jitt
     even = (np.arange(n) + rng.random(n) * 0.4) / max(n, 1)
     free = np.sort(rng.random(n))
     place = np.sort((1 - jitter) * even + jitter * free)
-    return np.interp(place * cumulative[-1], cumulative, edges.astype(np.float64)).astype(np.int64)
+    starts: I64 = np.interp(place * cumulative[-1], cumulative, edges.astype(np.float64)).astype(np.int64)
+    return starts

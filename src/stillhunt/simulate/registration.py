@@ -20,7 +20,7 @@ Strings = NDArray[np.object_]
 OPEN = np.iinfo(np.int64).max
 """``closed`` of an account that is still open."""
 
-_MEAN_AGE_DAYS = 75.0
+_MEAN_AGE_DAYS = 60.0
 _ISSUER_WEIGHT = np.r_[
     np.full(len(VIRTUAL_ISSUERS), 3.0), 8.0 / (np.arange(len(ISSUERS) - len(VIRTUAL_ISSUERS)) + 2.0)
 ]
@@ -76,6 +76,13 @@ class Roster:
         return pa.table(columns, schema=ACCOUNTS), pa.table(truth, schema=TRUTH)
 
 
+def some(present: NDArray[np.bool_], values: Strings) -> Strings:
+    """``values`` where ``present``, None elsewhere."""
+    chosen = np.full(len(values), None, dtype=object)
+    chosen[present] = values[present]
+    return chosen
+
+
 def texts(value: str | None, n: int) -> Strings:
     """``value`` n times."""
     return np.full(n, value, dtype=object)
@@ -126,8 +133,8 @@ def private_people(rng: np.random.Generator, scene: Scene, country: NDArray[np.i
         closed=closures(rng, scene, created, 0.07),
         email_domain=mail,
         payment=np.where(paid, mint(rng, n), np.uint64(0)),
-        issuer=np.where(paid, draw_issuers(rng, n), None),
-        payment_country=np.where(paid, codes[country], None),
+        issuer=some(paid, draw_issuers(rng, n)),
+        payment_country=some(paid, codes[country]),
         authorised=texts(None, n),
         signup_address=where.address,
         country=country,
@@ -202,12 +209,9 @@ def company_domains(rng: np.random.Generator, n: int) -> Strings:
     )
     number = rng.integers(1, 10_000, n).astype(str).astype(object)
     number[rng.random(n) < 0.6] = ""
-    return (
-        first[rng.integers(len(first), size=n)]
-        + second[rng.integers(len(second), size=n)]
-        + number
-        + ".example"
-    )
+    names: Strings = first[rng.integers(len(first), size=n)] + second[rng.integers(len(second), size=n)]
+    domains: Strings = names + number + ".example"
+    return domains
 
 
 @dataclass(frozen=True)

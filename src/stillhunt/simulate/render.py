@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.schema.requests import REQUESTS, TIMESTAMP
 from stillhunt.simulate.apps import AGGREGATOR, CLOUD, SUBSCRIPTION, Apps
 from stillhunt.simulate.catalogue import CHANNELS, MODELS
-from stillhunt.simulate.ids import hex_strings, mint
+from stillhunt.simulate.ids import hex_strings, mint, mix
 from stillhunt.simulate.network import COUNTRIES, address_strings
 from stillhunt.simulate.registration import Roster
 from stillhunt.simulate.scene import Batch, Book, Scene
@@ -33,7 +33,10 @@ def render_batch(
 def render_requests(
     rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, roster: Roster, traffic: Traffic
 ) -> pa.Table:
-    """Rows of REQUESTS. What a channel does not pass on is null, whoever sent it."""
+    """Rows of REQUESTS, of the time in which their accounts were open. What a channel does not pass on is null,
+    whoever sent it."""
+    opened, closed = roster.created[traffic.account], roster.closed[traffic.account]
+    traffic = traffic.take(np.flatnonzero((opened <= traffic.time) & (traffic.time < closed)))
     app = apps.take(traffic.app)
     n = len(traffic)
     bare = (app.channel == CLOUD) | (app.channel == AGGREGATOR)
@@ -60,9 +63,9 @@ def render_requests(
         "cached_input_tokens": pa.array(traffic.cached_tokens.astype(np.int32)),
         "max_tokens": pa.array(app.max_tokens, mask=(app.max_tokens < 0) | subscription),
         "temperature": pa.array(app.temperature, mask=np.isnan(app.temperature) | subscription),
-        "stream": pa.array(app.stream == 1),
+        "stream": pa.array(rng.random(n) < app.stream),
         "reasoning": pa.array(traffic.reasoning),
-        "tools": pa.array(app.tools),
+        "tools": pa.array(_tools(app, traffic)),
         "status": pa.array(traffic.status),
         "finish_reason": _names(FINISHES, np.where(ok, traffic.finish, -1)),
         "latency_ms": pa.array(traffic.latency_ms.astype(np.int32)),
@@ -80,6 +83,12 @@ def render_requests(
     return pa.table(
         [values[name].cast(REQUESTS.field(name).type) for name in REQUESTS.names], schema=REQUESTS
     )
+
+
+def _tools(app: Apps, traffic: Traffic) -> NDArray[np.int16]:
+    """How many tools are offered; agents load a few more or fewer with each session."""
+    more = mix(traffic.source.astype(np.uint64), 5) % np.uint64(6)
+    return (app.tools + np.where(app.agentic, more, 0)).astype(np.int16)
 
 
 def _names(names: Sequence[str], codes: NDArray[np.integer]) -> pa.Array:

@@ -3,39 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from stillhunt.errors import SettingError
+from stillhunt.simulate.kinds.agencies import agencies
 from stillhunt.simulate.kinds.campuses import universities
+from stillhunt.simulate.kinds.contracts import big_relays, gateways, vendors
 from stillhunt.simulate.kinds.farms import trial_farms
-from stillhunt.simulate.kinds.individuals import agent_users, individuals
+from stillhunt.simulate.kinds.individuals import agent_users, individuals, vpn_users
 from stillhunt.simulate.kinds.organisations import enterprises, evaluations, saas
+from stillhunt.simulate.kinds.pipelines import ci_runners, migrations
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.pools import Discipline
 from stillhunt.simulate.scene import Batches, Scene
 from stillhunt.simulate.seeds import Seeds
+from stillhunt.simulate.shapes import ADAPTIVE, DRIP, EVASIONS, LETTER, SHAPES, SMALL
 
 Kind = Callable[[Scene, Seeds, int], Batches]
 
 KINDS: Mapping[str, Kind] = {
     "individuals": individuals,
+    "vpn_users": vpn_users,
     "agent_users": agent_users,
     "saas": saas,
     "enterprises": enterprises,
     "universities": universities,
     "evaluations": evaluations,
+    "vendors": vendors,
+    "ci_runners": ci_runners,
+    "gateways": gateways,
+    "migrations": migrations,
+    "agencies": agencies,
     "trial_farms": trial_farms,
+    "big_relays": big_relays,
 }
 
 _PEOPLE = {
     "individuals": 3000,
+    "vpn_users": 300,
     "agent_users": 800,
-    "saas": 520,
-    "enterprises": 420,
+    "saas": 500,
+    "enterprises": 400,
     "universities": 360,
-    "evaluations": 20,
-    "trial_farms": 520,
+    "evaluations": 24,
+    "vendors": 36,
+    "ci_runners": 120,
+    "gateways": 100,
+    "migrations": 80,
+    "agencies": 90,
+    "trial_farms": 600,
+    "big_relays": 60,
 }
+"""Accounts of each kind, the same in every profile."""
+_DEMO = {kind: round(0.8 * accounts) for kind, accounts in _PEOPLE.items()}
 
 
 @dataclass(frozen=True)
@@ -52,55 +72,75 @@ class Scenario:
     thin: float = 0.15
     relays: int = 10
     """Hobby relays at scale 1."""
-    fixed: tuple[str, ...] = field(default=())
-    """Columns that the shapes in it fix by definition, for the check against leaks."""
+    fixed: tuple[str, ...] = ()
+    """Beginnings of columns that the shapes in it fix by definition, for the check against leaks."""
 
 
-_LETTER = Operator(
-    name="letter",
-    accounts=40,
-    rate=25.6,
-    asks={"agentic_reasoning": 3.0, "software_engineering": 3.0, "long_horizon_planning": 2.0},
-    instruction="agent",
-    turns=3.0,
-    per_card=4.0,
-    discipline=Discipline(scheduler="lru", bans_per_day=0.01),
+_ABOUT = {
+    "letter": "agentic work through many accounts, 26 requests a day each; oldest use first",
+    "first_reports": "three operators at once: synchronised grading, shared cards, a relay that jumps to a new model",
+    "two_pools": "one injected instruction; a banned pool's traffic moves to a second pool that serves others too",
+    "relay_sessions": "live users' sessions, forwarded and kept; signed reasoning moves between accounts",
+    "harness": "an operator forwards its own users of one coding agent",
+    "rotated": "few accounts at a very high rate, burnt and replaced every few days",
+    "drip": "free trials that replay stored conversations, 13 requests a day",
+    "small": "some dozens of accounts that start together and share cards, addresses and machines",
+    "mixed": "a reseller's pool of which a third is one laboratory's",
+    "probe": "days of refused extraction tricks on few accounts, then volume on others",
+}
+_VOLUME = (
+    "requests count",
+    "requests.time",
+    *(
+        f"requests.{name} distinct"
+        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason")
+    ),
+    "requests.status",
+    "requests.input_tokens",
+    "requests.output_tokens",
+    "requests.cached_input_tokens",
+    "requests.latency_ms",
 )
-_SMALL = Operator(
-    name="small",
-    accounts=18,
-    rate=30.0,
-    begin=0.1,
-    asks={"reasoning_traces": 2.0, "grading": 2.0, "mathematics": 1.0},
-    instruction="reasoning",
-    turns=5.0,
-    ramp_days=0.05,
-    per_card=6.0,
-    per_device=3.0,
-    per_address=3.0,
-    jitter=0.05,
-    rewrites_headers=False,
-    stock_days=4.0,
-    batches=1,
+_STRANGERS = (
+    "requests.system_prompt distinct",
+    "requests.model distinct",
+    "requests.tools",
+    "requests.stream spread",
 )
-_DRIP = Operator(
-    name="drip",
-    accounts=22,
-    rate=13.0,
-    asks={"software_engineering": 2.0, "agentic_reasoning": 2.0, "reasoning_traces": 2.0, "writing": 1.0},
-    instruction="reasoning",
-    in_system=True,
-    turns=5.0,
-    replay=0.9,
-    per_card=0.0,
-    per_address=1.5,
-    stock_days=12.0,
-    batches=3,
-    trials=True,
-    rhythm="day",
-    jitter=0.6,
-    discipline=Discipline(scheduler="lru", bans_per_day=0.02),
-)
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "demo": ("accounts.plan", "accounts.payment"),
+    "letter": ("requests.prompt length",),
+    "first_reports": (*_STRANGERS, "requests.prompt length"),
+    "two_pools": (*_VOLUME, "requests.system_prompt", "accounts.closed_at"),
+    "relay_sessions": _STRANGERS,
+    "harness": (
+        *_STRANGERS,
+        "requests.system_prompt",
+        "requests.reasoning_signature",
+        "requests.finish_reason",
+        "requests.input_tokens",
+        "requests.cached_input_tokens",
+    ),
+    "rotated": (*_VOLUME, "requests.prompt length", "accounts.closed_at", "accounts.created_at"),
+    "drip": ("accounts.plan", "accounts.payment", "accounts.verification", "requests.system_prompt"),
+    "small": (
+        "accounts.created_at",
+        "accounts.payment",
+        "requests.time",
+        "requests.user_agent",
+        "requests.tls_fingerprint",
+        "requests.prompt length",
+    ),
+    "mixed": _STRANGERS,
+    "probe": (
+        "requests.completion length",
+        "requests.finish_reason",
+        "requests.time",
+        "requests.input_tokens",
+    ),
+}
+"""Columns that a shape fixes by what it is: volume of few accounts at high rates, many strangers on one account, one
+instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -108,12 +148,25 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             "demo",
             "three campaigns among every common kind of honest customer",
-            _PEOPLE,
-            (_LETTER, _SMALL, _DRIP),
+            _DEMO,
+            (LETTER, SMALL, DRIP),
+            fixed=_FIXED["demo"],
         ),
         Scenario("honest", "every honest kind and abuse that is not distillation; no campaign", _PEOPLE),
+        *(
+            Scenario(name, _ABOUT[name], _PEOPLE, operators, fixed=_FIXED.get(name, ()))
+            for name, operators in SHAPES.items()
+        ),
+        Scenario("adaptive", "an operator who turns every knob of evasion at once", _PEOPLE, (ADAPTIVE,)),
     )
 }
+"""The profiles that ``--profile`` names."""
+
+EVASION: Mapping[str, Scenario] = {
+    name: Scenario(f"evasion-{name}", f"one operator, one knob: {name.replace('_', ' ')}", _PEOPLE, operators)
+    for name, operators in EVASIONS.items()
+}
+"""One knob of evasion at a time, for the cost of each; ``reusing`` is the operator who turns none."""
 
 
 def scenario(name: str) -> Scenario:

@@ -16,6 +16,8 @@ from stillhunt.simulate.grammar.patterns import (
     AGENT_SYSTEMS,
     ANSWERS,
     BENCHMARK,
+    CONTEXTS,
+    ELABORATIONS,
     FOLLOW_UPS,
     PROBES,
     PROMPTS,
@@ -24,8 +26,9 @@ from stillhunt.simulate.grammar.patterns import (
     TOOL_RESULTS,
 )
 from stillhunt.simulate.network import Network
+from stillhunt.simulate.real import Prompts, Rates
 from stillhunt.simulate.seeds import Seeds
-from stillhunt.simulate.texts import Family, Language
+from stillhunt.simulate.texts import Family, Language, Slot
 
 CAPABILITY = {name: code for code, name in enumerate(MODEL_CAPABILITIES)}
 _POPULAR_SYSTEMS = 40
@@ -51,7 +54,14 @@ class Phrasebook:
     families: tuple[Family, ...]
     prompts: tuple[Codes, ...]
     """Per capability code."""
+    first_prompt: Codes
+    """One of each, by capability code: the family of prompts that people copy from each other."""
+    long_prompts: tuple[Codes, ...]
+    """The same with something pasted below."""
     answers: tuple[Codes, ...]
+    """Per capability code: each pattern in ``len(ELABORATIONS)`` lengths, in order."""
+    own_systems: Codes
+    """System prompts that people write for themselves; ``variant`` says whose."""
     follow_ups: Codes
     tool_results: Codes
     refusals: Codes
@@ -90,6 +100,10 @@ class Scene:
     language: Language
     phrasebook: Phrasebook
     outages: tuple[Outage, ...]
+    prompts: Prompts | None = None
+    """Real texts, in place of made-up ones."""
+    rates: Rates | None = None
+    """Real arrivals, in place of the rhythms of organisations' programs."""
 
     def book(self) -> Book:
         """A copy of the phrasebook for one component."""
@@ -109,8 +123,10 @@ class Batch:
 Batches = Iterator[Batch]
 
 
-def build_scene(seed: int, window: Window, thin: float) -> Scene:
-    """The world that ``seed`` makes."""
+def build_scene(
+    seed: int, window: Window, thin: float, prompts: Prompts | None = None, rates: Rates | None = None
+) -> Scene:
+    """The world that ``seed`` makes, with real texts and arrivals where they are given."""
     seeds = Seeds(seed)
     language = Language(seeds.rng("language"))
     return Scene(
@@ -121,8 +137,10 @@ def build_scene(seed: int, window: Window, thin: float) -> Scene:
         models=models(window),
         network=Network(seeds.rng("network")),
         language=language,
-        phrasebook=_phrasebook(language, seeds.rng("phrasebook")),
+        phrasebook=_phrasebook(language, seeds.rng("phrasebook"), prompts),
         outages=_outages(seeds.rng("outages"), window),
+        prompts=prompts,
+        rates=rates,
     )
 
 
@@ -136,8 +154,12 @@ def _outages(rng: np.random.Generator, window: Window) -> tuple[Outage, ...]:
     )
 
 
-def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
+def _phrasebook(language: Language, rng: np.random.Generator, real: Prompts | None) -> Phrasebook:
     families: list[Family] = []
+
+    def given(made: list[Family]) -> Codes:
+        families.extend(made)
+        return np.arange(len(families) - len(made), len(families), dtype=np.int32)
 
     def add(patterns: tuple[str, ...], *, fixed: bool = False) -> Codes:
         first = len(families)
@@ -147,9 +169,18 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
     def some(patterns: tuple[str, ...], count: int) -> tuple[str, ...]:
         return tuple(patterns[int(k)] for k in rng.integers(len(patterns), size=count))
 
+    if real is not None:
+        pools = {name: [Family((Slot(real.pool(name)),))] for name in MODEL_CAPABILITIES}
+        told = [Family((text,)) for text in real.systems[:_POPULAR_SYSTEMS]]
     other = PROMPTS["knowledge"] + PROMPTS["conversation"]
-    prompts = tuple(add(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES)
-    answers = tuple(add(ANSWERS[name]) for name in MODEL_CAPABILITIES)
+    prompts = tuple(
+        add(PROMPTS.get(name, other)) if real is None else given(pools[name]) for name in MODEL_CAPABILITIES
+    )
+    pasted = {name: with_context(PROMPTS.get(name, other)) for name in MODEL_CAPABILITIES}
+    answers = tuple(
+        add(tuple(text + more for text in ANSWERS[name] for more in ELABORATIONS))
+        for name in MODEL_CAPABILITIES
+    )
     benchmarks = []
     names = tuple(BENCHMARK)
     for number in range(_BENCHMARKS):
@@ -157,13 +188,21 @@ def _phrasebook(language: Language, rng: np.random.Generator) -> Phrasebook:
         benchmarks.append((CAPABILITY[name], int(add(some(BENCHMARK[name], 1), fixed=True)[0])))
     return Phrasebook(
         prompts=prompts,
+        first_prompt=np.array([families_of[0] for families_of in prompts], dtype=np.int32),
+        long_prompts=tuple(add(texts) for texts in pasted.values()) if real is None else prompts,
         answers=answers,
+        own_systems=add(SYSTEMS),
         follow_ups=add(FOLLOW_UPS),
         tool_results=add(TOOL_RESULTS),
         refusals=add(REFUSALS),
-        systems=add(some(SYSTEMS, _POPULAR_SYSTEMS), fixed=True),
+        systems=given(told) if real and told else add(some(SYSTEMS, _POPULAR_SYSTEMS), fixed=True),
         agents=add(some(AGENT_SYSTEMS, _POPULAR_AGENTS), fixed=True),
         benchmarks=tuple(benchmarks),
         probes=add(PROBES),
         families=tuple(families),
     )
+
+
+def with_context(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns with something pasted below each."""
+    return tuple(text + CONTEXTS[place % len(CONTEXTS)] for place, text in enumerate(patterns))

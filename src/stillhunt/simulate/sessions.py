@@ -20,7 +20,8 @@ class Sessions:
     account: place in the roster. start: microseconds. turns: exchanges. gap_s: typical seconds between an answer
     and the next request. capability: code. family, variant, style: text of the first turn. fresh: every turn is a
     new text of that family, with ``variant`` counting up; otherwise turns are a conversation. app: place in Apps.
-    model: code. where: endpoints. device, key, session: identifiers, 0 for none. limited: chance of a 429 per
+    model: code. where: endpoints. device, key, session: identifiers, 0 for none. origin: the session whose reasoning is
+    carried on, usually the same. limited: chance of a 429 per
     exchange. refused: chance of a refusal per exchange. ``wordy`` multiplies output tokens.
     """
 
@@ -39,6 +40,7 @@ class Sessions:
     device: U64
     key: U64
     session: U64
+    origin: U64
     limited: F64
     refused: F64
     wordy: F64
@@ -79,14 +81,16 @@ def plan(rng: np.random.Generator, account: I64, start: I64, where: Endpoints, *
         for name, (default, kind) in _DEFAULTS.items()
     }
     variant = values.pop("variant", None)
-    session = values.pop("session", None)
+    session = mint(rng, n)
+    origin = values.pop("origin", session)
     assert not values, f"no such columns of sessions: {sorted(values)}"
     return Sessions(
         account=account.astype(np.int64),
         start=start,
         where=where,
         variant=mint(rng, n) if variant is None else np.asarray(variant).astype(np.uint64),
-        session=mint(rng, n) if session is None else session,
+        session=session,
+        origin=origin,
         **columns,
     )
 

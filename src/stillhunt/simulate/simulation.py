@@ -12,6 +12,7 @@ from stillhunt.errors import SettingError
 from stillhunt.schema.progress import Progress, Silent
 from stillhunt.simulate.campaign import campaign
 from stillhunt.simulate.clock import Window
+from stillhunt.simulate.real import Prompts, Rates
 from stillhunt.simulate.scenarios import KINDS, Scenario, hobby_relay, scaled, scenario
 from stillhunt.simulate.scene import Batch, build_scene
 
@@ -27,13 +28,20 @@ class Simulation:
 
 
 def simulate(
-    profile: str | Scenario, seed: int, scale: float = 1.0, *, progress: Progress | None = None
+    profile: str | Scenario,
+    seed: int,
+    scale: float = 1.0,
+    *,
+    progress: Progress | None = None,
+    prompts: Prompts | None = None,
+    rates: Rates | None = None,
 ) -> Simulation:
     """The log of a profile, whole in memory. Equal arguments give equal tables.
 
-    scale: multiplies accounts of every kind. Raises SettingError for an unknown profile or a scale out of range.
+    scale: multiplies accounts of every kind. prompts, rates: real texts and arrivals, in place of made-up ones. Raises
+    SettingError for an unknown profile or a scale out of range.
     """
-    batches = list(stream(profile, seed, scale, progress=progress))
+    batches = list(stream(profile, seed, scale, progress=progress, prompts=prompts, rates=rates))
     requests = pa.concat_tables([batch.requests for batch in batches])
     return Simulation(
         requests=requests.sort_by([("time", "ascending"), ("request_id", "ascending")]),
@@ -43,7 +51,13 @@ def simulate(
 
 
 def stream(
-    profile: str | Scenario, seed: int, scale: float = 1.0, *, progress: Progress | None = None
+    profile: str | Scenario,
+    seed: int,
+    scale: float = 1.0,
+    *,
+    progress: Progress | None = None,
+    prompts: Prompts | None = None,
+    rates: Rates | None = None,
 ) -> Iterator[Batch]:
     """The same log in batches of accounts with all that they did; rows of a batch are in no order."""
     if not 0 < scale < 1e6:
@@ -52,7 +66,7 @@ def stream(
         )
     chosen = scaled(scenario(profile) if isinstance(profile, str) else profile, scale)
     progress = progress or Silent()
-    scene = build_scene(seed, window(chosen), chosen.thin)
+    scene = build_scene(seed, window(chosen), chosen.thin, prompts, rates)
     progress.stage(f"simulate {chosen.name}", None)
     for kind, accounts in chosen.accounts.items():
         for batch in KINDS[kind](scene, scene.seeds.child(kind), accounts):

@@ -50,18 +50,19 @@ class Family:
         """One text per (variant, style). A family of a single slot counts through its pool by ``variant``."""
         if not self.parts:
             return pa.array([""] * len(variant))
+        alone = sum(isinstance(part, Slot) for part in self.parts) == 1
         columns: list[pa.Array | pa.Scalar] = []
         for place, part in enumerate(self.parts):
             if isinstance(part, str):
-                columns.append(pa.scalar(part))
+                columns.append(pa.scalar(part, pa.string()))
                 continue
             number = style if part.by_style else variant
-            if len(self.parts) > 1:
+            if not alone:
                 number = mix(number, place)
             columns.append(part.pool.take(index(number % np.uint64(len(part.pool)))))
         if all(isinstance(column, pa.Scalar) for column in columns):
             return pa.array(["".join(column.as_py() for column in columns)] * len(variant))
-        return pc.binary_join_element_wise(*columns, "")
+        return pc.binary_join_element_wise(*columns, pa.scalar("", pa.string()))
 
 
 class Language:

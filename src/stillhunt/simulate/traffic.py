@@ -6,6 +6,7 @@ Everybody's sessions, honest or not, go through :func:`converse`, so that no val
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from stillhunt.schema.requests import MODEL_CAPABILITIES
 from stillhunt.simulate.apps import Apps
 from stillhunt.simulate.catalogue import speed
 from stillhunt.simulate.clock import F64, I64, SECOND
+from stillhunt.simulate.grammar.patterns import ELABORATIONS
 from stillhunt.simulate.ids import U64, mint, mix
 from stillhunt.simulate.network import Endpoints
 from stillhunt.simulate.scene import Book, Scene
@@ -26,18 +28,20 @@ STOP, LENGTH, TOOL_USE, REFUSAL = range(len(FINISHES))
 # log-mean and log-spread of new input tokens and of output tokens, per capability.
 _SIZES = {
     "agentic_reasoning": (6.6, 1.1, 5.6, 0.9),
-    "software_engineering": (6.3, 1.2, 6.1, 0.9),
+    "software_engineering": (6.3, 1.2, 6.3, 0.9),
     "long_horizon_planning": (5.6, 0.9, 6.7, 0.7),
-    "mathematics": (4.6, 0.6, 6.2, 0.8),
-    "reasoning_traces": (4.8, 0.8, 6.4, 0.8),
-    "grading": (6.2, 0.7, 5.0, 0.9),
+    "mathematics": (5.2, 0.9, 6.2, 0.8),
+    "reasoning_traces": (5.7, 1.0, 6.4, 0.8),
+    "grading": (6.7, 0.8, 5.0, 0.9),
     "data_transformation": (6.3, 1.2, 5.3, 1.0),
-    "writing": (5.0, 1.0, 6.2, 0.8),
-    "knowledge": (4.0, 0.8, 5.8, 0.8),
+    "writing": (5.0, 1.0, 6.4, 0.8),
+    "knowledge": (4.0, 0.8, 6.0, 0.8),
     "conversation": (3.9, 0.8, 5.2, 0.8),
     "other": (4.4, 1.2, 5.4, 1.0),
 }
 _SIZE = np.array([_SIZES[name] for name in MODEL_CAPABILITIES])
+_LONGER = [150, 600]
+"""Tokens from which on an answer is elaborated once, and twice."""
 _RATE_BAD = 0.004
 _RATE_SERVER = 0.003
 _RATE_FORBIDDEN = 0.0008
@@ -109,11 +113,13 @@ def converse(rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, ses
         turn > 0, carried + app.system_tokens, np.where(rng.random(len(source)) < 0.6, app.system_tokens, 0)
     )
     cached = np.where(app.caching & (reused >= 1024), reused // 64 * 64, 0)
-    prompt, completion = _texts(rng, book, app, sessions, source, turn)
+    prompt, completion = _texts(rng, book, app, sessions, (source, turn, written))
     finish = _finish(rng, app, sessions, source, turn, written)
+    system = np.where(app.system_changes, app.system_variant ^ sessions.session[source], app.system_variant)
+    goes_on = (turn > 0) | (sessions.origin != sessions.session)[source]
     signature = np.where(
-        reasoning[source] & (turn > 0) & ~sessions.fresh[source],
-        mix(sessions.session[source] + (turn.astype(np.uint64) + np.uint64(2)) // np.uint64(3), 11)
+        reasoning[source] & goes_on & ~sessions.fresh[source] & (app.agentic | (app.tools > 0)),
+        mix(sessions.origin[source] + (turn.astype(np.uint64) + np.uint64(2)) // np.uint64(3), 11)
         >> np.uint64(1),
         np.uint64(0),
     )
@@ -137,7 +143,7 @@ def converse(rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, ses
         finish=finish,
         latency_ms=latency.astype(np.int64),
         where=sessions.where.take(source),
-        system=TextSpec(app.system, app.system_variant, app.system_variant),
+        system=TextSpec(app.system, system, system),
         prompt=prompt,
         completion=completion,
     )
@@ -201,9 +207,11 @@ def _finish(
 
 
 def _texts(
-    rng: np.random.Generator, book: Book, app: Apps, sessions: Sessions, source: I64, turn: I64
+    rng: np.random.Generator, book: Book, app: Apps, sessions: Sessions, exchange: tuple[I64, I64, F64]
 ) -> tuple[TextSpec, TextSpec]:
+    source, turn, written = exchange
     n = len(source)
+    length = np.searchsorted(_LONGER, written)
     shared = book.shared
     first = (turn == 0) | sessions.fresh[source]
     counted = sessions.variant[source] + np.where(sessions.fresh[source], turn, 0).astype(np.uint64)
@@ -219,7 +227,10 @@ def _texts(
     capability = sessions.capability[source]
     for code in np.unique(capability):
         rows = np.flatnonzero(capability == code)
-        answers[rows] = rng.choice(shared.answers[code], len(rows))
+        texts = len(shared.answers[code]) // len(ELABORATIONS)
+        answers[rows] = shared.answers[code][
+            rng.integers(texts, size=len(rows)) * len(ELABORATIONS) + length[rows]
+        ]
     return prompt, TextSpec(answers, anew, anew)
 
 
@@ -268,7 +279,7 @@ def _fail(
 def join(parts: list[Traffic]) -> Traffic:
     """All exchanges, one list after another."""
 
-    def together(name: str) -> object:
+    def together(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         if isinstance(values[0], np.ndarray):
             return np.concatenate(values)

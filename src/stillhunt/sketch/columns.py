@@ -42,7 +42,7 @@ class Sketched:
 @dataclass(frozen=True)
 class _Role:
     """The texts of one role. ``rows`` are the rows with a text that is not empty, ``group`` the distinct text of
-    each of these, ``first`` the row where each distinct text is first met."""
+    each of these, ``first`` the place in ``texts`` where each distinct text is first met."""
 
     name: str
     texts: Texts
@@ -65,8 +65,9 @@ class _Codes:
 def sketch_requests(batch: pa.RecordBatch, keys: KeyRing, *, keep_text: bool) -> Sketched:
     """Adds codes, lengths and capability to rows with text, and drops the text unless ``keep_text``.
 
-    ``batch`` has the schema REQUESTS; columns may be missing. A row that already carries any sketch column passes
-    through untouched. An empty text has no code and the length 0. Raises InputError for a column of a wrong type.
+    ``batch`` has the schema REQUESTS; columns may be missing, and text columns may be dictionaries. A row that already
+    carries any sketch column passes through untouched. An empty text has no code and the length 0. Raises InputError
+    for a column of a wrong type.
     """
     given = _given(batch)
     words = key_words(keys.current)
@@ -92,8 +93,11 @@ def _given(batch: pa.RecordBatch) -> NDArray[np.bool_]:
 def _role(name: str, batch: pa.RecordBatch, given: NDArray[np.bool_], words: KeyWords) -> _Role:
     column = ROLES[name]
     if column in batch.schema.names:
+        values = batch.column(column)
         try:
-            texts = texts_of(batch.column(column))
+            if pa.types.is_dictionary(values.type):
+                return _role_of_dictionary(name, values, given, words)
+            texts = texts_of(values)
         except InputError as error:
             raise InputError(error.problem, f"column {column}", error.remedy) from error
     else:
@@ -104,6 +108,23 @@ def _role(name: str, batch: pa.RecordBatch, given: NDArray[np.bool_], words: Key
     ids = text_ids(texts, rows, words.text)
     first, group = distinct(ids)
     return _Role(name, texts, present, rows, group, rows[first], ids[first])
+
+
+def _role_of_dictionary(
+    name: str, column: pa.DictionaryArray, given: NDArray[np.bool_], words: KeyWords
+) -> _Role:
+    """As for a plain column, with each text that any row refers to read once."""
+    texts = texts_of(column.dictionary)
+    present = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_) & ~given
+    values = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows = np.flatnonzero(present)
+    present[rows] = texts.valid[values[rows]]
+    rows = np.flatnonzero(present)
+    rows = rows[texts.offsets[values[rows] + 1] > texts.offsets[values[rows]]]
+    used, place = np.unique(values[rows], return_inverse=True)
+    ids = text_ids(texts, used, words.text)
+    first, group = distinct(ids)
+    return _Role(name, texts, present, rows, group[place], used[first], ids[first])
 
 
 def _codes(

@@ -44,24 +44,25 @@ class ByteStream:
         except OSError as error:
             raise unreadable(self.path, error) from error
         with file:
-            magic = file.read(4)
-            file.seek(0)
-            new = _unpacker(magic)
             try:
-                yield from self._plain(file) if new is None else self._unpacked(file, new)
+                magic = file.read(4)  # and no way back: a pipe is a file too
+                new = _unpacker(magic)
+                yield from self._plain(file, magic) if new is None else self._unpacked(file, magic, new)
             except OSError as error:
                 self.fault = unreadable(self.path, error)
 
-    def _plain(self, file: io.FileIO) -> Iterator[bytes]:
-        while chunk := file.read(_PLAIN_CHUNK):
+    def _plain(self, file: io.FileIO, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
             self._advance(len(chunk))
             yield chunk
+            chunk = file.read(_PLAIN_CHUNK)
 
-    def _unpacked(self, file: io.FileIO, new: Callable[[], _Unpacker]) -> Iterator[bytes]:
+    def _unpacked(self, file: io.FileIO, packed: bytes, new: Callable[[], _Unpacker]) -> Iterator[bytes]:
         unpacker = new()
         begun = False
-        while chunk := file.read(_PACKED_CHUNK):
-            self._advance(len(chunk))
+        while packed:
+            self._advance(len(packed))
+            chunk, packed = packed, file.read(_PACKED_CHUNK)
             while chunk:
                 try:
                     unpacked = unpacker.decompress(chunk)

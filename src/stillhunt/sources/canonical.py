@@ -39,21 +39,21 @@ class CanonicalLog:
 
 def parsed(found: Found) -> Parsed:
     """Converts found rows; those at fault are left out and named. The schema is REQUESTS, with the sketch columns
-    behind it where the file carries any."""
+    behind it where the file carries any; a text column may be a dictionary."""
     with_sketches = any(name in found.columns for name in SKETCH_COLUMNS)
     schema = REQUESTS_WANTED.schema if with_sketches else REQUESTS
     count = len(found.rows)
     notes = dict(found.notes)
-    arrays: list[pa.Array] = []
+    arrays: dict[str, pa.Array] = {}
     rejected = list(found.rejected)
     sound = np.ones(count, dtype=bool)
     for column in schema:
         values = found.columns.get(column.name)
         if values is None:
-            arrays.append(pa.nulls(count, column.type))
+            arrays[column.name] = pa.nulls(count, column.type)
             continue
         made = converted(column, values)
-        arrays.append(made.values)
+        arrays[column.name] = made.values
         for note, rows in made.notes.items():
             notes[note] = notes.get(note, 0) + rows
         for fault in made.faults:
@@ -61,7 +61,7 @@ def parsed(found: Found) -> Parsed:
                 row = found.rows[fault.index].as_py()
                 rejected.append(Rejected(found.file, row, fault.reason, fault.value))
                 sound[fault.index] = False
-    requests = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    requests = pa.RecordBatch.from_pydict(arrays)
     rows = found.rows
     if not sound.all():
         requests, rows = requests.filter(pa.array(sound)), rows.filter(pa.array(sound))

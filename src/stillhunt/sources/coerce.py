@@ -23,6 +23,7 @@ EXCERPT_CHARS = 80
 
 NAIVE = "times without a zone were read as UTC"
 
+_EMPTY = pa.scalar("")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((1e11, 1_000_000, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1, "microseconds"))
 # (below this magnitude, microseconds per unit, unit); what is larger is nanoseconds. 1e11 s lies in the year 5138.
@@ -57,9 +58,12 @@ class _UnfitError(ValueError):
 
 
 def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
-    """Makes a column of the type ``target``. ``name`` is the column's, for messages and for what only some
-    columns know: a negative count is taken as unknown, an empty text is null unless it is a text column."""
+    """Makes a column of the type ``target``; a text column that comes as a dictionary stays one. ``name`` is the
+    column's, for messages and for what only some columns know: a negative count is taken as unknown, an empty text is
+    null unless it is a text column."""
     if pa.types.is_dictionary(values.type):
+        if name in TEXT_COLUMNS and (kept := _dictionary(name, values, target)) is not None:
+            return Coerced(kept)
         values = values.dictionary_decode()
     if pa.types.is_null(values.type):
         return Coerced(pa.nulls(len(values), target))
@@ -72,6 +76,14 @@ def coerce(name: str, values: pa.Array, target: pa.DataType) -> Coerced:
     if name in _COUNTS and converted.null_count < len(converted):
         converted = _unknown_if_negative(name, converted, notes)
     return Coerced(converted, (), notes)
+
+
+def _dictionary(name: str, values: pa.DictionaryArray, target: pa.DataType) -> pa.Array | None:
+    """The column with its few texts converted; None where one of them is null or does not convert."""
+    texts = coerce(name, values.dictionary, target)
+    if texts.faults or texts.values.null_count:
+        return None
+    return pa.DictionaryArray.from_arrays(values.indices, texts.values)
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -91,7 +103,7 @@ def _convert_column(name: str, values: pa.Array, target: pa.DataType, notes: dic
         values = values.cast(pa.string())  # refuses invalid UTF-8
         kind = values.type
     if pa.types.is_string(kind) and name not in TEXT_COLUMNS:
-        values = _null_where(values, pc.equal(values, ""))
+        values = _null_where(values, pc.equal(values, _EMPTY))
     if pa.types.is_floating(kind):
         values = _null_where(values, pc.is_nan(values))
     if target == TIMESTAMP:
@@ -116,7 +128,8 @@ def _null_where(values: pa.Array, mask: pa.Array) -> pa.Array:
 def _strings(name: str, values: pa.Array) -> pa.Array:
     kind = values.type
     if pa.types.is_string(kind):
-        values.validate(full=True)  # a Parquet file may hold anything under this type
+        if not _is_ascii(values):
+            values.validate(full=True)  # a Parquet file may hold anything under this type
         return values
     if name in TEXT_COLUMNS:
         raise pa.ArrowInvalid("not text")
@@ -129,6 +142,16 @@ def _strings(name: str, values: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return values.cast(pa.string())
     raise pa.ArrowInvalid("not text")
+
+
+def _is_ascii(values: pa.StringArray) -> bool:
+    """Whether no byte of the texts is above 127."""
+    _, offsets, data = values.buffers()
+    if len(values) == 0 or data is None:
+        return True
+    bounds = np.frombuffer(offsets, dtype=np.int32)
+    first, last = bounds[values.offset], bounds[values.offset + len(values)]
+    return bool(first == last or np.frombuffer(data, dtype=np.int8)[first:last].min() >= 0)
 
 
 def _times(values: pa.Array, notes: dict[str, int]) -> pa.Array:
@@ -303,7 +326,10 @@ def _whole(value: Any, limit: int) -> int | None:
         try:
             value = int(text) if text else None
         except ValueError:
-            value = _number(text)
+            try:
+                value = _number(text)
+            except _UnfitError as error:
+                raise _UnfitError("a whole number") from error
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:

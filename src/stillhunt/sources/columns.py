@@ -88,6 +88,17 @@ class Wanted:
         )
 
 
+def require_once(names: Sequence[str], where: str) -> None:
+    """Raises InputError when a table names a column twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"expected each column once, found {', '.join(twice)} more than once",
+            where,
+            "Rename the columns.",
+        )
+
+
 @dataclass(frozen=True)
 class Matched:
     """``taken`` maps each column of ours to the file's own name for it; ``ignored`` are the rest."""

@@ -16,7 +16,7 @@ import pyarrow.csv as pcsv
 
 from stillhunt.errors import InputError
 from stillhunt.sources.byte_stream import ByteStream, ReadableStream
-from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Wanted
+from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Wanted, require_once
 from stillhunt.sources.source import Rejected
 
 BLOCK_SIZES = (16 << 20, 256 << 20, (2 << 30) - 1)
@@ -32,13 +32,7 @@ def read_csv(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> Iter
     names, delimiter = read_header(path)
     matched = wanted.match(names)
     wanted.require(matched, str(path))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(
-            f"expected each column once, found {', '.join(twice)} more than once",
-            str(path),
-            "Rename the columns.",
-        )
+    require_once(names, str(path))
     notes = matched.notes()
     passed = _Passed()
     for block_bytes in BLOCK_SIZES:

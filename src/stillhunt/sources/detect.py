@@ -198,7 +198,9 @@ def open_source(location: str, kind: str | None = None, settings: SourceSettings
         named = [each for each in KINDS if each.name == kind]
         if not named:
             raise SettingError(
-                f"expected one of {', '.join(each.name for each in KINDS)}; got {kind!r}", "--kind"
+                f"expected one of {', '.join(each.name for each in KINDS)}; got {kind!r}",
+                "--kind",
+                "Leave --kind out to have it recognised, or describe your own log with --map.",
             )
         if named[0].schemes:
             raise InputError(

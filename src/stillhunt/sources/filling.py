@@ -28,7 +28,9 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 ORIGINS = pa.schema([("file", pa.int32()), ("row", pa.int64())])
 """Where each row of ``requests`` stood: a part of ORIGINS beside each part of ``requests``, row by row."""
 
-_SEEN_SLOTS = 1 << 20
+_SEEN_SLOTS = 1 << 19
+"""Texts that are remembered of each role."""
+
 _ROLES = pa.array(sorted(ROLES))
 
 
@@ -125,10 +127,11 @@ def _truth(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
 
 
 class _SeenTexts:
-    """Remembers some of the texts that were met lately, in bounded memory, so that few are written twice."""
+    """Remembers some of the texts that were met lately, in bounded memory, so that few are written twice. Each role
+    has its own slots: the many prompts never crowd out the few system prompts."""
 
     def __init__(self) -> None:
-        self._slots = np.zeros(_SEEN_SLOTS, dtype=np.uint64)
+        self._slots = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
 
     def unseen(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """The rows, schema SKETCHES and distinct, that are not remembered."""
@@ -137,9 +140,7 @@ class _SeenTexts:
         ids = texts.column("text_id")
         words = np.frombuffer(ids.buffers()[1], dtype="<u8")[ids.offset : ids.offset + len(ids)]
         roles = np.asarray(pc.index_in(texts.column("role"), _ROLES).to_numpy(), dtype=np.uint64)
-        with np.errstate(over="ignore"):
-            keys = words + roles * np.uint64(0x9E3779B97F4A7C15)
-        slots = keys & np.uint64(_SEEN_SLOTS - 1)
-        new = self._slots[slots] != keys
-        self._slots[slots] = keys
+        slots = roles * np.uint64(_SEEN_SLOTS) + words % np.uint64(_SEEN_SLOTS)
+        new = self._slots[slots] != words
+        self._slots[slots] = words
         return texts if new.all() else texts.filter(pa.array(new))

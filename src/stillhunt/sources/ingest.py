@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.engines.output import directory_aside, whole_directory
-from stillhunt.errors import InputError, SettingError
+from stillhunt.errors import InputError, OutputError, SettingError
 from stillhunt.schema.progress import Progress
 from stillhunt.sketch.keys import KeyRing
 from stillhunt.sources.filling import Filling, with_rows
@@ -80,6 +80,12 @@ def ingest(
 @contextmanager
 def _staged(to: Destination) -> Iterator[tuple[Path, Lake | None]]:
     """A folder to fill, and the lake that it will be added to."""
+    if to.mode == "new" and is_lake(to.out):
+        raise OutputError(
+            "a lake stands here already",
+            str(to.out),
+            "Add --append to add to it or --overwrite to replace it, or name another --out.",
+        )
     if to.mode != "append" or not is_lake(to.out):
         with whole_directory(to.out, overwrite=to.mode == "overwrite") as aside:
             yield aside, None

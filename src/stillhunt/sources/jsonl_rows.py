@@ -22,18 +22,17 @@ def read_jsonl(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> It
     stream = ByteStream(path, advance)
     line = 1
     known: set[str] = set()
+    spelt: set[str] = set()
     for block in line_blocks(stream):
-        found = _columnar(str(path), block, line, wanted) or _row_by_row(str(path), block, line)
-        line += _line_count(block)
+        lines = block.count(b"\n") + (not block.endswith(b"\n"))
+        found = _columnar(str(path), block, line, lines, wanted, spelt)
+        found = found or _row_by_row(str(path), block, line)
+        line += lines
         if not known and len(found.rows):
             wanted.require(wanted.match(found.columns), str(path))
         yield from _pieces(found, wanted, known)
     if stream.fault is not None:
         raise stream.fault
-
-
-def _line_count(block: bytes) -> int:
-    return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
 def _pieces(found: Found, wanted: Wanted, known: set[str]) -> Iterator[Found]:
@@ -50,25 +49,41 @@ def _pieces(found: Found, wanted: Wanted, known: set[str]) -> Iterator[Found]:
         yield Found(found.file, columns, rows, found.rejected if first else (), notes if first else {})
 
 
-def _columnar(file: str, block: bytes, line: int, wanted: Wanted) -> Found | None:
-    """The block's columns, parsed at once; None where anything in it needs to be looked at line by line."""
+def _columnar(
+    file: str, block: bytes, line: int, lines: int, wanted: Wanted, spelt: set[str]
+) -> Found | None:
+    """The block's columns, parsed at once; None where anything in it needs to be looked at line by line. ``spelt``
+    collects, over blocks, the columns that are to be left as they are spelt."""
     buffer = pa.py_buffer(block)
     try:
         _whole_text(buffer).validate(full=True)
-        table = pj.read_json(
-            pa.BufferReader(buffer),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
-        )
+        table = _parsed(buffer, spelt)
+        taken = wanted.match(table.column_names).taken
+        # The parser makes a time of what looks like one, and forgets whether it named a zone.
+        times = {theirs for theirs in taken.values() if pa.types.is_timestamp(table.field(theirs).type)}
+        if times:
+            spelt |= times
+            table = _parsed(buffer, spelt)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    if table.num_rows != _line_count(block):  # empty lines, or an object over several lines
+    if table.num_rows != lines:  # empty lines, or an object over several lines
         return None
     columns = {name: _one_chunk(table.column(name)) for name in table.column_names}
-    for ours, theirs in wanted.match(columns).taken.items():
+    for ours, theirs in taken.items():
         text = pa.types.is_string(wanted.schema.field(ours).type)
         if text and _has_lost_its_spelling(ours, columns[theirs].type):
             return None
     return Found(file, columns, numbered(line, table.num_rows))
+
+
+def _parsed(buffer: pa.Buffer, spelt: set[str]) -> pa.Table:
+    return pj.read_json(
+        pa.BufferReader(buffer),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(buffer) + 1),
+        parse_options=pj.ParseOptions(
+            explicit_schema=pa.schema([(name, pa.string()) for name in sorted(spelt)])
+        ),
+    )
 
 
 def _whole_text(buffer: pa.Buffer) -> pa.Array:
@@ -81,12 +96,12 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _has_lost_its_spelling(name: str, kind: pa.DataType) -> bool:
-    """Whether the parser made a text that looks like a time, or a whole number of many digits, into a value that
-    cannot be written back as it was."""
+    """Whether the parser made a text, or a whole number of many digits, into a value that cannot be written back as
+    it was."""
     if name in TEXT_COLUMNS:
         lost = not (pa.types.is_string(kind) or pa.types.is_null(kind))
     else:
-        lost = pa.types.is_timestamp(kind) or pa.types.is_floating(kind)
+        lost = pa.types.is_floating(kind)
     return bool(lost)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,10 +11,18 @@ import pyarrow.parquet as pq
 from stillhunt.errors import InputError
 from stillhunt.schema.requests import TEXT_COLUMNS, TIMESTAMP
 from stillhunt.sources.byte_stream import unreadable
-from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered
+from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered, require_once
 
 BATCH_BYTES = 32 << 20
 """Uncompressed bytes that a batch is meant to hold, judged by the row group's mean."""
+
+BUFFER_BYTES = 1 << 20
+"""What is read ahead of each column. Whole column chunks are never held: a row group may be larger than memory."""
+
+REPEATED = ("system_prompt",)
+REPEATED_BYTES = 8 << 20
+"""A column of REPEATED whose chunks are no larger than this is read as a dictionary: its few texts are then checked
+and sketched once a batch, not once a row."""
 
 
 def read_parquet(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> Iterator[Found]:
@@ -23,6 +31,9 @@ def read_parquet(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> 
     with open_parquet(path) as file:
         matched = wanted.match(file.schema_arrow.names)
         wanted.require(matched, str(path))
+        require_once(file.schema_arrow.names, str(path))
+        repeated = _repeated(file, matched)
+    with open_parquet(path, repeated) as file:
         check_types(file.schema_arrow, matched, wanted, str(path))
         notes = matched.notes()
         row, size, told = 1, path.stat().st_size, 0
@@ -37,10 +48,13 @@ def read_parquet(path: Path, wanted: Wanted, advance: Callable[[int], None]) -> 
                 told = reached
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Opens a Parquet file. Raises InputError when it is none or has lost its end."""
+def open_parquet(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """Opens a Parquet file; the columns ``dictionaries`` come as such. Raises InputError when it is none or has lost
+    its end."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(
+            path, read_dictionary=list(dictionaries), pre_buffer=False, buffer_size=BUFFER_BYTES
+        )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise damaged(path, error) from error
     except OSError as error:
@@ -95,6 +109,19 @@ def _is_text_or_bytes(kind: pa.DataType) -> bool:
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     plain = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
     return bool(text or plain)
+
+
+def _repeated(file: pq.ParquetFile, matched: Matched) -> list[str]:
+    """The file's names of columns that are worth reading as a dictionary."""
+    names = {matched.taken[ours] for ours in REPEATED if ours in matched.taken}
+    found = {name for name in names if _is_text_or_bytes(file.schema_arrow.field(name).type)}
+    for group in range(file.num_row_groups):
+        metadata = file.metadata.row_group(group)
+        for index in range(metadata.num_columns):
+            chunk = metadata.column(index)
+            if not chunk.has_dictionary_page or chunk.total_uncompressed_size > REPEATED_BYTES:
+                found.discard(chunk.path_in_schema)
+    return sorted(found)
 
 
 def _group_batches(

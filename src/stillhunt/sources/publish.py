@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -108,7 +109,8 @@ def _write_accounts(accounts: pa.Table, aside: Path, before: Lake) -> Path:
 
 
 def _numbered(stem: str, suffix: str, root: Path) -> str:
-    number = len(list(root.glob(f"{stem}*{suffix}")))
+    found = (re.fullmatch(rf"{stem}-(\d+){re.escape(suffix)}", path.name) for path in root.iterdir())
+    number = max((int(match.group(1)) for match in found if match), default=0) + 1
     return f"{stem}-{number:06d}{suffix}"
 
 

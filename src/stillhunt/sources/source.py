@@ -25,7 +25,8 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Parsed:
-    """Some rows of a log. ``requests`` has the schema REQUESTS, in any order of time. ``cursor`` is where an
+    """Some rows of a log. ``requests`` has the schema REQUESTS, in any order of time; a text column may be a dictionary
+    of the column's type. ``cursor`` is where an
     incremental source goes on after these rows.
 
     ``file`` and ``rows`` (int64, one number per row of ``requests``, from 1) say where the rows stand, so that a

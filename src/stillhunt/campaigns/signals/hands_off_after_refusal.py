@@ -17,7 +17,8 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
 
     Unit: accounts tied to a prompt that was handed off. The ties propose groups; whether a group hands off more than
     chance would is weighed over all its moves by ``hands_off``. Misleads for routers with several keys of one
-    customer, which fail over by design. Source: own; pools cool an account down after a failure and go on with the next.
+    customer, which fail over by design. Source: own; pools cool an account down after a failure and go on with the
+    next.
     """
     links = log.engine.table(
         f"""

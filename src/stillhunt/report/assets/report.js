@@ -36,8 +36,8 @@
   }
 
   function rowsOf(columns) {
-    const names = Object.keys(columns);
-    return columns[names[0]].map((_, at) => Object.fromEntries(names.map((name) => [name, columns[name][at]])));
+    const named = Object.entries(columns).map(([name, place]) => [name, data.columns[place]]);
+    return named[0][1].map((_, at) => Object.fromEntries(named.map(([name, values]) => [name, values[at]])));
   }
 
   async function draw(box) {
@@ -67,10 +67,11 @@
   }, { rootMargin: "800px" });
   waiting.forEach((box) => near.observe(box));
 
-  // The rest is drawn when nothing else is to be done, so that a print holds every chart.
+  // The rest is drawn when nothing else is to be done, so that a print holds every chart; what is folded away has no
+  // width yet, and is drawn when it is opened.
   const later = window.requestIdleCallback || ((work) => setTimeout(work, 200));
   function drawNext() {
-    const [box] = waiting;
+    const box = [...waiting].find((one) => !one.closest("details:not([open])"));
     if (box) {
       waiting.delete(box);
       near.unobserve(box);
@@ -78,6 +79,7 @@
     }
   }
   later(drawNext);
+  document.addEventListener("toggle", () => later(drawNext), true);
   window.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
   // --- members
@@ -146,6 +148,20 @@
     }, { passive: true });
     tell();
   }
+
+  // --- a link to something folded opens it
+  function reveal() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    let folded = false;
+    for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) {
+      folded ||= !part.open;
+      part.open = true;
+    }
+    if (folded) target.scrollIntoView();
+  }
+  window.addEventListener("hashchange", reveal);
+  reveal();
 
   // --- contents
   const links = new Map([...document.querySelectorAll(".contents a")].map((a) => [a.hash.slice(1), a]));

@@ -121,6 +121,13 @@ PROMPTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+CONTEXTS: tuple[str, ...] = (
+    "\n\nContext:\n{sentence} {sentence} {sentence} {sentence}",
+    "\n\n{code}\n\n{code}\n\n{code}",
+    "\n\nNotes so far: {sentence} {sentence}\n\n{code}\n\n{sentence} {sentence}",
+)
+"""What people paste below a prompt."""
+
 FOLLOW_UPS: tuple[str, ...] = (
     "{follow}",
     "{follow} {bye}",
@@ -143,7 +150,8 @@ TOOL_RESULTS: tuple[str, ...] = (
     "{tool} -> {observation}",
     '{{"tool": "{tool}", "ok": true, "{var}": {n}, "output": "{observation}"}}',
     "$ {ident} --{var} {n}\n{err}",
-    "{path}.{ext}:{n}: {observation}\n{code}",
+    "{path}.{ext}:{n}: {observation}\n{code}\n\n{code}",
+    '<result tool="{tool}">\n{code}\n\n{code}\n\n{code}\n</result>',
     "{n} passed, {n} failed. {err} in {path}.{ext}",
 )
 
@@ -169,6 +177,13 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "conversation": ("That sounds hard. {sentence}", "Good question! {sentence}"),
     "other": ("{sentence}",),
 }
+
+ELABORATIONS: tuple[str, ...] = (
+    "",
+    " {sentence}",
+    "\n\n{code}\n\n{sentence} {sentence}",
+)
+"""How answers go on, by their length."""
 
 REFUSALS: tuple[str, ...] = (
     "I can't help with that request.",

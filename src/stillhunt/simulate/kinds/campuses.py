@@ -9,7 +9,7 @@ import numpy as np
 from stillhunt.simulate.clock import DAY, HOUR, I64
 from stillhunt.simulate.kinds.organisations import sizes
 from stillhunt.simulate.network import random_countries
-from stillhunt.simulate.people import Life, People, Ways, draw_people, live
+from stillhunt.simulate.people import APPS_EACH, Life, People, Ways, draw_people, live
 from stillhunt.simulate.registration import company_domains, private_people
 from stillhunt.simulate.render import render_batch
 from stillhunt.simulate.scene import CAPABILITY, Batches, Book, Scene
@@ -97,8 +97,8 @@ def _assignment(
         family=family,
         variant=rng.integers(1, questions + 1, len(student)),
         style=people.style[student],
-        app=student * 2,
-        device=people.device[student * 2],
+        app=student * APPS_EACH,
+        device=people.device[student * APPS_EACH],
         model=scene.models.choose(rng, start, people.taste[student], people.lag[student]),
         wordy=people.wordy[student],
     )

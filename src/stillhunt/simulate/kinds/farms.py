@@ -67,7 +67,8 @@ def _farm(scene: Scene, rng: np.random.Generator, n: int) -> Batches:
 def _opened(rng: np.random.Generator, begin: I64, ahead: bool) -> I64:
     """Accounts are opened when needed, or all in a few evenings."""
     if ahead:
-        return begin.min() - rng.integers(0, 2 * DAY, len(begin))
+        evenings: I64 = begin.min() - rng.integers(0, 2 * DAY, len(begin))
+        return evenings
     return begin - rng.integers(5_000_000, 3 * HOUR, len(begin))
 
 

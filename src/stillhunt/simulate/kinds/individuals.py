@@ -29,6 +29,13 @@ def agent_users(scene: Scene, seeds: Seeds, accounts: int) -> Batches:
     yield from _people(scene, seeds, accounts, "agent_user", _AGENT_USERS)
 
 
+def vpn_users(scene: Scene, seeds: Seeds, accounts: int) -> Batches:
+    """People all of whose requests leave by a VPN or a phone carrier: strangers behind the same few addresses."""
+    yield from _people(scene, seeds.child("vpn"), accounts - accounts // 2, "vpn_user", Ways(places="vpn"))
+    if accounts > 1:
+        yield from _people(scene, seeds.child("phone"), accounts // 2, "vpn_user", Ways(places="phone"))
+
+
 def _people(scene: Scene, seeds: Seeds, accounts: int, kind: str, ways: Ways) -> Batches:
     for block in range(0, accounts, _BLOCK):
         n = min(_BLOCK, accounts - block)
@@ -39,6 +46,6 @@ def _people(scene: Scene, seeds: Seeds, accounts: int, kind: str, ways: Ways) ->
         people = draw_people(rng, scene, book, life, ways)
         apps = people.apps
         if kind == "agent_user":
-            apps = replace(apps, system=np.repeat(zipf(rng, scene.phrasebook.agents[:4], n), 2))
+            apps = replace(apps, system=np.repeat(zipf(rng, scene.phrasebook.agents[:4], n), len(apps) // n))
         traffic = converse(rng, scene, book, apps, live(rng, scene, book, people))
         yield render_batch(rng, scene, book, apps, roster, traffic)

@@ -1,0 +1,1 @@
+"""Keyed marks in answers: keys, schemes, exact tests, what power they have. Wire formats: spec/marks.md."""
