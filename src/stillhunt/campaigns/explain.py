@@ -183,10 +183,10 @@ def _group_tests(case: Case, cited: Mapping[str, str]) -> Iterator[Finding]:
         ),
         (
             hands_off,
-            "moves_after_failures",
+            "pairs_that_hand_off",
             "hand_off",
             (float(after), moved_p, moved, mean),
-            f"{after:,} of {moved:,} prompts that moved to another of the accounts within ten minutes had just failed; "
+            f"Of {moved:,} pairs of accounts that passed on a prompt within ten minutes, {after:,} did after a failure; "
             f"{mean:.1f} were to be expected.",
         ),
     )

@@ -22,9 +22,6 @@ MOVES = "hand_off"
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
-MORE = 3.0
-"""How many times its expected members an artefact must have in a group to count as a tie of the group."""
-
 
 @dataclass(frozen=True)
 class Conduct:
@@ -50,7 +47,7 @@ def group_evidence(
     A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
     popular program there are some households and some firms, which share much; that says nothing about the rest. And a
     link family counts only where it ties the same members as the strongest one, at least that share of all, through
-    artefacts of which the group holds MORE times what it should: two groups in one are not one group.
+    artefacts that tell by themselves (their nats are above the correction): two groups in one are not one group.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -80,10 +77,10 @@ def group_evidence(
 def moving_evidence(
     moves: Moves, pointers: NDArray[np.int64], members: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Nats per group that ``hands_off`` shows; 0 where moves after failures touch less than COVERS of the members
-    or fewer than three: a customer with two keys is no group."""
-    after, mean, _, touched = moves_within(moves, pointers, members)
-    covered = touched >= np.maximum(COVERS * np.diff(pointers), 3.0)
+    """Nats per group that ``hands_off`` shows; 0 where moves after failures connect less than COVERS of the members or
+    fewer than three. Customers with a few keys each hand off among these; that says nothing about all of them."""
+    after, mean, _, connected = moves_within(moves, pointers, members)
+    covered = connected >= np.maximum(COVERS * np.diff(pointers), 3.0)
     nats: NDArray[np.float64] = np.where(covered, chernoff_upper(after, mean), 0.0)
     return nats
 
@@ -149,10 +146,10 @@ def _link_families(  # type: ignore[no-untyped-def]
             if not weighs[signal[a]] or count[a] < 2:
                 continue
             mean = rates[a] / count[a] * busy[signal[a]]
-            tells[a] = count[a] >= MORE * mean
+            nats = _chernoff(float(count[a]), mean) - penalty[a]
+            tells[a] = nats > 0.0
             if count[a] >= covers * len(group):
-                f = family[a]
-                best[f] = max(best[f], _chernoff(float(count[a]), mean) - penalty[a])
+                best[family[a]] = max(best[family[a]], nats)
         matched[:] = 0.0
         expected[:] = 0.0
         told[:] = 0.0

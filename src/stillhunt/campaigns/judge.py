@@ -108,7 +108,7 @@ class _Judged:
 def _disjoint(
     evidence: Evidence, conduct: Conduct, candidate: Candidates, judged: _Judged, level: float
 ) -> tuple[Group, ...]:
-    """The candidates that pass, the one with most evidence first, each without the accounts of those before it. What
+    """The candidates that pass, the least likely by chance first, each without the accounts of those before it. What
     is left of one is asked again: it must pass by itself."""
     passing = judged.q <= level
     if not passing.any():
@@ -117,7 +117,7 @@ def _disjoint(
     taken = np.zeros(evidence.accounts, dtype=bool)
     groups = []
     passed = np.flatnonzero(passing)
-    for g in passed[np.lexsort((judged.p[passed], -judged.scores[passed]))]:
+    for g in passed[np.lexsort((-judged.scores[passed], judged.p[passed]))]:
         accounts, seed = candidate.groups[g], candidate.seed[g : g + 1]
         nats, score, p, q = judged.nats[g], judged.scores[g], judged.p[g], judged.q[g]
         if taken[accounts].any():

@@ -21,8 +21,8 @@ ENOUGH = 20
 class Moves:
     """Prompts that were sent on one account and next, within WITHIN, on another.
 
-    giver_ptr, taker: in CSR form, for each account the accounts that took its prompts. failed: whether the giver's
-    exchange had failed. chance: share of all exchanges that failed in that hour, in (0, 1). origin: shape (accounts,),
+    giver_ptr, taker: in CSR form, for each account the accounts that took its prompts, ascending. failed: whether the
+    giver's exchange had failed. chance: share of all exchanges that failed in that hour, in (0, 1). origin: shape (accounts,),
     whose moves account ``i`` is given; place: its inverse. Both are the identity, but in a null log.
     """
 
@@ -47,7 +47,7 @@ class Moves:
 
 
 def failure(log: Log) -> str:
-    """SQL that is true for an exchange with a status of 403, 429 or 5xx, or whose answer was a refusal."""
+    """SQL that is true for an exchange with status 403, 429 or 5xx, or whose answer was a refusal."""
     tests = []
     if "status" in log.filled:
         tests.append("coalesce(status IN (403, 429) OR status >= 500, FALSE)")
@@ -85,7 +85,7 @@ def prompt_moves(log: Log) -> Moves:
         SELECT next.account, taker, next.failed,
             greatest(least(CASE WHEN hours.n >= {ENOUGH} THEN hours.share ELSE ever.share END, 0.9), 0.002) AS chance
         FROM next JOIN hours ON hours.hour = time_bucket(INTERVAL 1 HOUR, next.time) CROSS JOIN ever
-        WHERE taker <> next.account AND taken <= next.time + {WITHIN} ORDER BY next.account, next.time, taker
+        WHERE taker <> next.account AND taken <= next.time + {WITHIN} ORDER BY next.account, taker, next.time
         """
     )
     giver = rows["account"].to_numpy()
@@ -105,8 +105,9 @@ def hands_off(moves: Moves, group: NDArray[np.int32]) -> tuple[int, float, float
     Null: whether a prompt is sent next, within ten minutes, on another account does not depend on whether it has just
     failed. Moves then follow failures as often as exchanges of that hour fail.
 
-    Returns the moves within the group that followed a failure, how many of them were to be expected, a bound on the
-    upper-tail p-value and the number of all moves within the group. That strangers send one popular text, or one
+    Counted are ordered pairs of accounts, not moves, because two accounts that once pass work on do it again. Returns
+    the pairs within the group with a move after a failure, how many of them were to be expected, a bound on the
+    upper-tail p-value and the number of all pairs with a move. That strangers send one popular text, or one
     benchmark, makes moves, but not moves after failures. Misleads for routers with several keys of one customer,
     which fail over by design. Source: own; pools cool an account down after a failure and go on with the next.
     """
@@ -117,12 +118,20 @@ def hands_off(moves: Moves, group: NDArray[np.int32]) -> tuple[int, float, float
 def moves_within(
     moves: Moves, pointers: NDArray[np.int64], members: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Per group: moves after failures, their expectation, all moves, and members that a move after a failure touches.
-    Group ``g`` is ``members[pointers[g]:pointers[g + 1]]``."""
-    after, mean, count, touched = _moves_within(
+    """Per group: pairs with a move after a failure, their expectation, all pairs with a move, and members in the
+    largest set that moves after failures connect. Group ``g`` is ``members[pointers[g]:pointers[g + 1]]``."""
+    after, mean, count, connected = _moves_within(
         moves.giver_ptr, moves.taker, moves.failed, moves.chance, moves.origin, moves.place, pointers, members
     )
-    return after, mean, count, touched
+    return after, mean, count, connected
+
+
+@njit(cache=True, nogil=True)
+def _root(parent, i):  # type: ignore[no-untyped-def]
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
 
 
 @njit(cache=True, nogil=True)
@@ -133,25 +142,37 @@ def _moves_within(  # type: ignore[no-untyped-def]
     after = np.zeros(groups)
     mean = np.zeros(groups)
     count = np.zeros(groups, dtype=np.int64)
-    touched = np.zeros(groups, dtype=np.int64)
+    connected = np.zeros(groups, dtype=np.int64)
     member_of = np.full(len(origin), -1, dtype=np.int64)
-    touched_in = np.full(len(origin), -1, dtype=np.int64)
+    parent = np.empty(len(origin), dtype=np.int64)
+    size = np.empty(len(origin), dtype=np.int64)
     for g in range(groups):
         for at in range(pointers[g], pointers[g + 1]):
-            member_of[members[at]] = g
+            i = members[at]
+            member_of[i] = g
+            parent[i] = i
+            size[i] = 1
         for at in range(pointers[g], pointers[g + 1]):
             i = members[at]
             giver = origin[i]
-            for move in range(giver_ptr[giver], giver_ptr[giver + 1]):
-                j = place[taker[move]]
+            move = giver_ptr[giver]
+            while move < giver_ptr[giver + 1]:
+                pair = taker[move]
+                j = place[pair]
+                none, some = 1.0, False
+                while move < giver_ptr[giver + 1] and taker[move] == pair:
+                    none *= 1.0 - chance[move]
+                    some |= failed[move]
+                    move += 1
                 if member_of[j] != g:
                     continue
                 count[g] += 1
-                mean[g] += chance[move]
-                if failed[move]:
+                mean[g] += 1.0 - none
+                if some:
                     after[g] += 1.0
-                    for k in (i, j):
-                        if touched_in[k] != g:
-                            touched_in[k] = g
-                            touched[g] += 1
-    return after, mean, count, touched
+                    one, other = _root(parent, i), _root(parent, j)
+                    if one != other:
+                        parent[other] = one
+                        size[one] += size[other]
+                        connected[g] = max(connected[g], size[one])
+    return after, mean, count, connected

@@ -1,10 +1,10 @@
 """Null logs: the log itself, with its families torn apart.
 
-In a null log each family's links (with the prompts that moved, for the family of hand-offs, and the session starts, for
-timing) belong to another account of the same stratum, drawn family by family. Every popularity, every account's activity
-and everything that one family shows by itself stay as they are; only the agreement between families is left to chance.
-Null logs pass through candidates, weights and clustering as the log does, so that groups chosen by the data are compared
-with groups chosen by the data.
+In a null log each family's links belong to another account of the same stratum, drawn family by family; the prompts
+that moved go with the family of hand-offs, and the session starts are the family of timing. Every popularity, every
+account's activity and everything that one family shows by itself stay as they are; only the agreement between families
+is left to chance. Null logs pass through candidates, weights and clustering as the log does, so that groups chosen by
+the data are compared with groups chosen by the data.
 """
 
 from __future__ import annotations
