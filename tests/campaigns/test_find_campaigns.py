@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -102,7 +103,8 @@ def test_a_log_that_feeds_almost_nothing_finds_nothing() -> None:
 
 
 def test_a_simulated_log_from_end_to_end(tmp_path: Path) -> None:
-    chosen = scaled(scenario("demo"), 0.2)
+    whole = scenario("demo")
+    chosen = replace(scaled(whole, 0.3), operators=whole.operators)  # few people, pools of their full size
     write(stream(chosen, 3, 1.0), window(chosen), tmp_path / "log")
     outcome = scan(Input([str(tmp_path / "log")]), tmp_path / "out", Settings(null_runs=10), Silent())
     truth = {row["account_id"]: row for row in pq.read_table(tmp_path / "log" / "truth.parquet").to_pylist()}

@@ -28,6 +28,29 @@ def test_oldest_use_first_gives_every_account_the_same(rng: np.random.Generator)
     assert _dispersion(_serve(rng, _QUIET)) < 0.02
 
 
+@pytest.mark.parametrize(("scheduler", "least", "most"), [("lru", 0.0, 0.2), ("random", 0.4, 1.6)])
+def test_days_off_leave_the_scheduler_its_mark(
+    rng: np.random.Generator, scheduler: Scheduler, least: float, most: float
+) -> None:
+    """With half of the accounts off each day, the oldest use still comes first, and a random choice stays random."""
+    discipline = Discipline(scheduler=scheduler, bans_per_day=0.0, limit_share=0.0, duty=0.5)
+    served = _serve(rng, discipline, accounts=200)
+    assert (served.account >= 0).all()
+    assert least <= _dispersion(served) < most
+
+
+def test_accounts_that_sleep_serve_nothing_in_eight_hours_of_the_night(rng: np.random.Generator) -> None:
+    discipline = Discipline(bans_per_day=0.0, limit_share=0.0, sleeps=True)
+    start = np.sort(rng.random(30_000) * 10 * DAY).astype(np.int64)
+    length = np.full(len(start), MINUTE, dtype=np.int64)
+    zone = np.array([0.0, 8.0])
+    served = schedule(rng, start, length, np.zeros(40, dtype=np.int64), discipline, zone)
+    for account in range(4):
+        local = (start[served.account == account] + zone[account % 2] * HOUR) % DAY // HOUR
+        assert not np.isin(local, [1, 2, 3, 4, 5]).any()
+        assert len(np.unique(local)) >= 14
+
+
 def test_a_random_scheduler_gives_poisson_counts(rng: np.random.Generator) -> None:
     served = _serve(rng, Discipline(scheduler="random", bans_per_day=0.0, limit_share=0.0), accounts=400)
     assert _dispersion(served) == pytest.approx(1.0, abs=0.3)

@@ -161,3 +161,53 @@ def test_an_unknown_profile_is_refused_and_the_known_named() -> None:
     with pytest.raises(SettingError) as refused:
         scenario("nobody")
     assert all(name in str(refused.value) for name in SCENARIOS)
+
+
+_CATALOGUES = {
+    "requests": (
+        "channel",
+        "model",
+        "asn",
+        "country",
+        "user_agent",
+        "tls_fingerprint",
+        "status",
+        "finish_reason",
+        "max_tokens",
+    ),
+    "accounts": ("payment_issuer", "payment_country", "country", "verification", "plan"),
+}
+
+
+@pytest.mark.parametrize(("table", "column"), [(t, c) for t, columns in _CATALOGUES.items() for c in columns])
+def test_hostile_accounts_use_nothing_that_honest_ones_do_not(
+    demo: Simulation, table: str, column: str
+) -> None:
+    hostile = demo.truth.filter(pc.equal(demo.truth["kind"], "distillation"))["account_id"].combine_chunks()
+    rows: pa.Table = getattr(demo, table)
+    theirs = pc.is_in(rows["account_id"], hostile)
+    values, others = (set(rows.filter(mask)[column].to_pylist()) for mask in (theirs, pc.invert(theirs)))
+    assert len(values - others) <= len(others) // 100  # in a small log somebody is alone with a small carrier
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("requests", "request_id"),
+        ("requests", "account_id"),
+        ("requests", "api_key_id"),
+        ("requests", "session_id"),
+        ("requests", "device_id"),
+        ("requests", "reasoning_signature"),
+        ("accounts", "payment_fingerprint"),
+        ("accounts", "org_id"),
+    ],
+)
+def test_identifiers_look_alike_whoever_they_belong_to(demo: Simulation, table: str, column: str) -> None:
+    """One length, and first digits that are evenly spread among the few and among the many."""
+    rows: pa.Table = getattr(demo, table)
+    values = pc.unique(rows[column].drop_null())
+    assert pc.count_distinct(pc.utf8_length(values)).as_py() == 1
+    digits = pc.value_counts(pc.utf8_slice_codeunits(values, -6, -5)).field("counts").to_numpy()
+    assert len(digits) == 16
+    assert digits.max() < 2 * digits.mean() + 20

@@ -30,9 +30,9 @@ from stillhunt.simulate.texts import Family, Slot
 from stillhunt.simulate.traffic import Traffic, converse
 
 _SECONDS_PER_ANSWER = 12.0
-_WORKERS = 6
+_WORKERS = 8
 """Each serves its share of the accounts with its own settings."""
-_AGENTS = 2
+_AGENTS = 3
 _SETTINGS = 2
 
 

@@ -20,7 +20,7 @@ _SPEED = np.array([45.0, 80.0, 160.0, 55.0, 95.0])
 MAX_TOKENS = np.array(
     [-1, 256, 512, 1000, 1024, 2000, 2048, 4000, 4096, 8000, 8192, 16000, 16384, 32000, 64000]
 )
-_MAX_TOKENS_WEIGHT = np.array([70, 2, 4, 5, 9, 4, 8, 6, 14, 5, 9, 3, 4, 2, 1.0])
+_MAX_TOKENS_WEIGHT = np.array([100, 2, 4, 5, 9, 4, 8, 6, 14, 5, 9, 3, 4, 2, 1.0])
 TEMPERATURES = np.array([np.nan, 0.0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], dtype=np.float32)
 _TEMPERATURE_WEIGHT = np.array([110, 14, 4, 6, 4, 5, 2, 12, 3, 2, 8.0])
 """Null, where the caller leaves the default."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import random
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +15,10 @@ from stillhunt.simulate.clock import DAY, F64, HOUR, I64, MINUTE
 Scheduler = Literal["lru", "random", "weighted"]
 BanResponse = Literal["replace", "fail_over", "back_off"]
 NEVER = np.iinfo(np.int64).max
+_ATTEMPTS = 64
+"""Accounts that a scheduler without a queue tries before it gives a job up."""
+_SHIFT = 3 * HOUR
+"""Up to so long before midnight (UTC) an account's day begins."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,8 @@ class _State:
     waiting: list[tuple[int, int]] = field(default_factory=list)
 
     def day_off(self, number: int, day: int, duty: float) -> bool:
-        """Whether the account rests on that day: days come in runs of some length, different for each account."""
-        place = (number * 0.618033988749895 + day * 0.7548776662466927 + self.weight[number]) % 1
-        return place >= duty
+        """Whether the account rests on that day. Days off are spread evenly, so that all work equally much."""
+        return (number + day) * duty % 1 >= duty
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,9 @@ def schedule(
     state = _open(rng, born, discipline, np.zeros(1) if zone_h is None else zone_h)
     account = np.full(len(start), -1, dtype=np.int64)
     limited = rng.random(len(start)) < discipline.limit_share
-    dice = rng.random(len(start) * 2 + 64).tolist()
+    dice = random.Random(int(rng.integers(2**63)))
     fates = _Fates(rng, discipline)
-    for number, job in enumerate(order.tolist()):
+    for job in order.tolist():
         now = int(start[job])
         if now < state.paused_until:
             continue
@@ -100,7 +104,7 @@ def schedule(
         chosen = (
             _oldest(state, now, discipline)
             if discipline.scheduler == "lru"
-            else _any(state, now, discipline, dice[2 * number], dice[2 * number + 1])
+            else _any(state, now, discipline, dice)
         )
         if chosen < 0:
             continue
@@ -141,7 +145,7 @@ def _open(rng: np.random.Generator, born: I64, discipline: Discipline, zone_h: F
         cool_until=[0] * n,
         weight=[fates.weight() for _ in range(n)],
         last_use=[0] * n,
-        shift=[int(fates.uniform() * DAY) for _ in range(n)],
+        shift=[int(fates.uniform() * _SHIFT) for _ in range(n)],
         zone=(zone_h * HOUR).astype(np.int64).tolist(),
     )
     state.waiting = [(ready, number) for number, ready in enumerate(state.born)]
@@ -178,20 +182,17 @@ def _oldest(state: _State, now: int, discipline: Discipline) -> int:
     return chosen
 
 
-def _any(state: _State, now: int, discipline: Discipline, first: float, second: float) -> int:
+def _any(state: _State, now: int, discipline: Discipline, dice: random.Random) -> int:
     while state.queue:
         size = len(state.queue)
-        for attempt in range(24):
-            place = int((first + attempt * 0.7548776662) % 1 * size)
+        for _ in range(_ATTEMPTS):
+            place = int(dice.random() * size)
             number = state.queue[place][2]
             if state.ends[number] <= now:
                 state.queue[place] = state.queue[-1]
                 state.queue.pop()
                 break
-            if (
-                discipline.scheduler == "weighted"
-                and (second + attempt * 0.569840291) % 1 * 8 > state.weight[number]
-            ):
+            if discipline.scheduler == "weighted" and dice.random() * 8 > state.weight[number]:
                 continue
             if not _busy(state, number, now, discipline):
                 return number
@@ -240,7 +241,7 @@ def _age(state: _State, number: int, now: int, fates: _Fates, discipline: Discip
     state.cool_until.append(0)
     state.weight.append(fates.weight())
     state.last_use.append(0)
-    state.shift.append(int(fates.uniform() * DAY))
+    state.shift.append(int(fates.uniform() * _SHIFT))
     heapq.heappush(state.waiting, (ready, len(state.born) - 1))
 
 

@@ -93,7 +93,7 @@ _VOLUME = (
     "requests.time",
     *(
         f"requests.{name} distinct"
-        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason")
+        for name in ("request_id", "session_id", "prompt", "completion", "finish_reason", "tools")
     ),
     "requests.status",
     "requests.input_tokens",
@@ -106,6 +106,10 @@ _STRANGERS = (
     "requests.model distinct",
     "requests.tools",
     "requests.stream spread",
+    "requests.finish_reason distinct",
+    "requests.temperature",
+    "requests.max_tokens distinct",
+    "requests.max_tokens spread",
 )
 _FIXED: Mapping[str, tuple[str, ...]] = {
     "demo": ("accounts.plan", "accounts.payment"),
@@ -121,7 +125,13 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
         "requests.input_tokens",
         "requests.cached_input_tokens",
     ),
-    "rotated": (*_VOLUME, "requests.prompt length", "accounts.closed_at", "accounts.created_at"),
+    "rotated": (
+        *_VOLUME,
+        "requests.prompt length",
+        "requests.completion length",
+        "accounts.closed_at",
+        "accounts.created_at",
+    ),
     "drip": ("accounts.plan", "accounts.payment", "accounts.verification", "requests.system_prompt"),
     "small": (
         "accounts.created_at",
@@ -140,7 +150,8 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Columns that a shape fixes by what it is: volume of few accounts at high rates, many strangers on one account, one
-instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals."""
+instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals, the
+short answers of a judge."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario

@@ -43,7 +43,6 @@ SMALL = Operator(
     rewrites_headers=False,
     stock_days=4.0,
     batches=1,
-    discipline=Discipline(scheduler="lru", duty=0.5),
 )
 
 DRIP = Operator(
