@@ -186,8 +186,8 @@ def _group_tests(case: Case, cited: Mapping[str, str]) -> Iterator[Finding]:
             "pairs_that_hand_off",
             "hand_off",
             (float(after), moved_p, moved, mean),
-            f"Of {moved:,} pairs of accounts that passed on a prompt within ten minutes, {after:,} did after a failure; "
-            f"{mean:.1f} were to be expected.",
+            f"Of {moved:,} pairs of accounts that passed on a prompt within ten minutes, {after:,} did so after a "
+            f"failure; {mean:.1f} were to be expected.",
         ),
     )
     for test, statistic, channel, (value, p, n, expected), claim in found:

@@ -93,7 +93,8 @@ def timing_evidence(
     even = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
     spread, triples = steadiness(sessions, pointers, members)
     steady = hoeffding_lower(spread, MIDDLE, triples)
-    return np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
+    nats: NDArray[np.float64] = np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
+    return nats
 
 
 def _penalties(evidence: Evidence) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ class Moves:
     """Prompts that were sent on one account and next, within WITHIN, on another.
 
     giver_ptr, taker: in CSR form, for each account the accounts that took its prompts, ascending. failed: whether the
-    giver's exchange had failed. chance: share of all exchanges that failed in that hour, in (0, 1). origin: shape (accounts,),
-    whose moves account ``i`` is given; place: its inverse. Both are the identity, but in a null log.
+    giver's exchange had failed. chance: share of all exchanges that failed in that hour, in (0, 1). origin: shape
+    (accounts,), whose moves account ``i`` is given; place: its inverse. Both are the identity, but in a null log.
     """
 
     giver_ptr: NDArray[np.int64]
