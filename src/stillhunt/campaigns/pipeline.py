@@ -27,7 +27,7 @@ class ScanSettings:
     """level: false discovery rate over campaigns. null_runs: null logs that candidates are held against. seed: of the
     null logs. price_usd_per_mtok: list price, US dollars per million output tokens. threads: 0 for one per core."""
 
-    level: float = 0.01
+    level: float = 0.05
     null_runs: int = 20
     seed: int = 0
     price_usd_per_mtok: float = 15.0
