@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         description="How far behind its last row a database is read again, for rows that were written late (seconds).",
     )
     fdr: float = Field(
-        0.01, gt=0, lt=1, description="False discovery rate over the campaigns that a scan reports (share)."
+        0.05, gt=0, lt=1, description="False discovery rate over the campaigns that a scan reports (share)."
     )
     null_runs: int = Field(
         20,

@@ -7,17 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.judge import Group
 from stillhunt.campaigns.kinds import VERSION, KindVerdict
+from stillhunt.campaigns.moves import hands_off
 from stillhunt.campaigns.profile import Profile
 from stillhunt.campaigns.signals.signal import stated_null
-from stillhunt.campaigns.turns import takes_turns
+from stillhunt.campaigns.turns import keeps_time, takes_turns
 from stillhunt.schema.campaigns import CHANNELS
 from stillhunt.schema.findings import Finding
 
-FOR_IT = 0.4
-"""A trait of at least this strength is told as a fact for the kind, one below its negative as one against it."""
+FOR_IT = 0.3
+"""A trait that adds at least this to the kind's score is told as a fact for the kind, one that takes as much off it as
+one against it."""
+UNLIKELY = 0.01
+"""p-value below which a test on a whole group is told."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,11 @@ class Case:
 
     campaign_id: str
     group: Group
+    members: NDArray[np.int32]
     profile: Profile
     kind: KindVerdict
     artefacts: Sequence[Mapping[str, Any]]
-    turns: tuple[float, float, int]
+    conduct: Conduct
     licensed: Mapping[str, int]
     """How many members are licensed, per ``authorised_use``."""
 
@@ -76,7 +85,7 @@ def _observed(case: Case, cited: Mapping[str, str]) -> Iterator[Finding]:
             channel="outcome",
         )
     for trait in case.kind.traits:
-        if trait.value >= FOR_IT and trait.name not in ("evades", "takes_turns", "declared", "trial"):
+        if case.kind.adds(trait) >= FOR_IT:
             yield _finding(
                 case,
                 cited,
@@ -119,23 +128,7 @@ def _inferred(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Itera
             role="inferred",
             channel=signal.channel,
         )
-    ratio, p, freedom = case.turns
-    if freedom and p < 0.05:
-        yield _finding(
-            case,
-            cited,
-            claim=f"The accounts start equally many sessions each day: variance over mean is {ratio:.3f}, where "
-            "independent users give 1 or more.",
-            statistic="index_of_dispersion",
-            null=stated_null(takes_turns),
-            value=ratio,
-            n=freedom,
-            method="takes_turns",
-            version="1",
-            evidence={"expected": 1.0, "log10_p": math.log10(max(p, 1e-300))},
-            role="inferred",
-            channel="timing",
-        )
+    yield from _group_tests(case, cited)
     families = dict(zip((*evidence.families, "timing"), case.group.evidence.tolist(), strict=True))
     yield _finding(
         case,
@@ -165,9 +158,59 @@ def _inferred(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Itera
     )
 
 
+def _group_tests(case: Case, cited: Mapping[str, str]) -> Iterator[Finding]:
+    """What the tests on whole groups show, where it is unlikely by chance."""
+    sessions, moves = case.conduct.sessions, case.conduct.moves
+    even, even_p, freedom = takes_turns(sessions, case.members)
+    steady, steady_p, triples = keeps_time(sessions, case.members)
+    after, mean, moved_p, moved = hands_off(moves, case.members)
+    found = (
+        (
+            takes_turns,
+            "index_of_dispersion",
+            "timing",
+            (even, even_p, freedom, 1.0),
+            f"The accounts start equally many sessions each day: variance over mean is {even:.3f}, where independent "
+            "users give 1 or more.",
+        ),
+        (
+            keeps_time,
+            "spread_of_intervals",
+            "timing",
+            (steady, steady_p, triples, 1.0),
+            f"Together, the accounts start sessions at steady intervals: their spread is {steady:.2f} of what "
+            "independent users give.",
+        ),
+        (
+            hands_off,
+            "pairs_that_hand_off",
+            "hand_off",
+            (float(after), moved_p, moved, mean),
+            f"Of {moved:,} pairs of accounts that passed on a prompt within ten minutes, {after:,} did so after a "
+            f"failure; {mean:.1f} were to be expected.",
+        ),
+    )
+    for test, statistic, channel, (value, p, n, expected), claim in found:
+        if n and p < UNLIKELY:
+            yield _finding(
+                case,
+                cited,
+                claim=claim,
+                statistic=statistic,
+                null=stated_null(test),
+                value=value,
+                n=n,
+                method=test.__name__,
+                version="1",
+                evidence={"expected": expected, "log10_p": math.log10(max(p, 1e-300))},
+                role="inferred",
+                channel=channel,
+            )
+
+
 def _counter(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Iterator[Finding]:
     for trait in case.kind.traits:
-        if trait.value <= -FOR_IT and trait.name not in ("declared", "trial"):
+        if case.kind.adds(trait) <= -FOR_IT:
             yield _finding(
                 case,
                 cited,

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.moves import Moves, moves_within
 from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
-from stillhunt.stats.bounds import hoeffding_lower
+from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
 TURNS = "timing"
 """The family of ``takes_turns`` and ``keeps_time``, the last column of the evidence."""
+MOVES = "hand_off"
+"""The family of ``hands_off`` and of replayed signatures."""
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """What accounts do that ties no single pair: when they start sessions, and whose prompts they take."""
+
+    sessions: Sessions
+    moves: Moves
+
+
 def group_evidence(
-    evidence: Evidence, sessions: Sessions, groups: Sequence[NDArray[np.int32]]
+    evidence: Evidence, conduct: Conduct, groups: Sequence[NDArray[np.int32]]
 ) -> NDArray[np.float64]:
     """Nats per group and family, shape (groups, families + 1); the last column is timing.
 
@@ -33,7 +45,9 @@ def group_evidence(
     that carries one artefact. An artefact of one member ties nobody.
 
     A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
-    popular program there are some households and some firms, which share much; that says nothing about the rest.
+    popular program there are some households and some firms, which share much; that says nothing about the rest. And a
+    link family counts only where it ties the same members as the strongest one, at least that share of all, through
+    artefacts that tell by themselves (their nats are above the correction): two groups in one are not one group.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -49,10 +63,26 @@ def group_evidence(
         evidence.rate,
         evidence.activity,
         _penalties(evidence),
+        np.array([signal.weighs for signal in evidence.signals], dtype=np.bool_),
         len(evidence.families),
         COVERS,
     )
-    return np.column_stack((links, timing_evidence(sessions, pointers, members)))
+    if MOVES in evidence.families:
+        column = evidence.families.index(MOVES)
+        handed = moving_evidence(conduct.moves, pointers, members)
+        links[:, column] = np.maximum(np.maximum(links[:, column], handed) - np.log(2.0), 0.0)
+    return np.column_stack((links, timing_evidence(conduct.sessions, pointers, members)))
+
+
+def moving_evidence(
+    moves: Moves, pointers: NDArray[np.int64], members: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Nats per group that ``hands_off`` shows; 0 where moves after failures connect less than COVERS of the members or
+    fewer than three. Customers with a few keys each hand off among these; that says nothing about all of them."""
+    after, mean, _, connected = moves_within(moves, pointers, members)
+    covered = connected >= np.maximum(COVERS * np.diff(pointers), 3.0)
+    nats: NDArray[np.float64] = np.where(covered, chernoff_upper(after, mean), 0.0)
+    return nats
 
 
 def timing_evidence(
@@ -63,11 +93,12 @@ def timing_evidence(
     even = -np.log(np.maximum(evenness_p(*dispersions(sessions, pointers, members)), 1e-300))
     spread, triples = steadiness(sessions, pointers, members)
     steady = hoeffding_lower(spread, MIDDLE, triples)
-    return np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
+    nats: NDArray[np.float64] = np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
+    return nats
 
 
 def _penalties(evidence: Evidence) -> NDArray[np.float64]:
-    """Nats of Bonferroni's weighted correction per artefact: minus the logarithm of its share of its family's links."""
+    """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as logarithm."""
     popularity = evidence.popularity.astype(np.float64)
     totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
     nats: NDArray[np.float64] = np.log(totals[evidence.family] / popularity)
@@ -83,7 +114,7 @@ def _chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, families, covers
+    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, families, covers
 ):
     groups = len(pointers) - 1
     result = np.zeros((groups, families))
@@ -94,6 +125,8 @@ def _link_families(  # type: ignore[no-untyped-def]
     best = np.zeros(families)
     matched, expected = np.zeros(families), np.zeros(families)
     chance, match = np.zeros(families), np.zeros(families)
+    tells = np.zeros(len(family), dtype=np.bool_)
+    told = np.zeros((families, families))
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
         busy[:] = 0.0
@@ -111,30 +144,47 @@ def _link_families(  # type: ignore[no-untyped-def]
         best[:] = 0.0
         for position in range(seen):
             a = touched[position]
-            if count[a] >= max(2.0, covers * len(group)):
-                mean = rates[a] / count[a] * busy[signal[a]]
-                f = family[a]
-                best[f] = max(best[f], _chernoff(float(count[a]), mean) - penalty[a])
+            if not weighs[signal[a]] or count[a] < 2:
+                continue
+            mean = rates[a] / count[a] * busy[signal[a]]
+            nats = _chernoff(float(count[a]), mean) - penalty[a]
+            tells[a] = nats > 0.0
+            if count[a] >= covers * len(group):
+                best[family[a]] = max(best[family[a]], nats)
         matched[:] = 0.0
         expected[:] = 0.0
+        told[:] = 0.0
         for i in group:
             chance[:] = 0.0
             match[:] = 0.0
+            mask = 0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
                 s, f = signal[a], family[a]
+                if not weighs[s]:
+                    continue
                 chance[f] += rate[link] * (busy[s] - activity[i, s])
                 if count[a] > 1:
                     match[f] = 1.0
+                if tells[a]:
+                    mask |= 1 << f
             for f in range(families):
                 expected[f] += -np.expm1(-chance[f])
                 matched[f] += match[f]
+                if mask >> f & 1:
+                    for other in range(families):
+                        told[f, other] += mask >> other & 1
         for f in range(families):
             paired = 0.0
             if matched[f] - expected[f] >= covers * len(group):
                 paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
             result[g, f] = max(0.0, max(best[f], paired) - np.log(2.0))
+        strongest = np.argmax(result[g])
+        for f in range(families):
+            if told[strongest, f] < covers * len(group):
+                result[g, f] = 0.0
         for position in range(seen):
+            tells[touched[position]] = False
             count[touched[position]] = 0
             rates[touched[position]] = 0.0
     return result

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from stillhunt.campaigns.clusters import SMALLEST, Candidates, candidates
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import TURNS, group_evidence
+from stillhunt.campaigns.groups import TURNS, Conduct, group_evidence
 from stillhunt.campaigns.null_logs import NullLogs
-from stillhunt.campaigns.turns import Sessions
 from stillhunt.stats.conjunction import beyond_the_strongest
 from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail, fit_null_tail
@@ -59,7 +58,7 @@ class Asked:
 
 def judge(
     evidence: Evidence,
-    sessions: Sessions,
+    conduct: Conduct,
     candidate: Candidates,
     nulls: NullLogs,
     asked: Asked,
@@ -69,7 +68,7 @@ def judge(
     Clusters are compared with clusters and artefacts' groups with artefacts' groups, since they were chosen
     differently.
     """
-    nats = group_evidence(evidence, sessions, candidate.groups)
+    nats = group_evidence(evidence, conduct, candidate.groups)
     scores = _scores(nats, candidate)
     clustered = candidate.seed < 0
     with ThreadPoolExecutor(asked.threads or os.cpu_count() or 1) as pool:
@@ -83,15 +82,15 @@ def judge(
     for part, tail in ((~clustered, seeded_tail), (clustered, cluster_tail)):
         p[part] = tail.p_values(scores[part])
     q = benjamini_hochberg(p)
-    groups = _disjoint(evidence, sessions, candidate, _Judged(nats, scores, p, q, tails), asked.level)
+    groups = _disjoint(evidence, conduct, candidate, _Judged(nats, scores, p, q, tails), asked.level)
     return Verdicts(groups, (*evidence.families, TURNS), len(scores), asked.level, asked.null_runs, tails)
 
 
 def _null_scores(nulls: NullLogs, run: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Scores of the artefacts' groups and of the clusters of one null log."""
-    evidence, sessions = nulls.draw(run)
+    evidence, conduct = nulls.draw(run)
     null = candidates(evidence)
-    score = _scores(group_evidence(evidence, sessions, null.groups), null)
+    score = _scores(group_evidence(evidence, conduct, null.groups), null)
     return score[null.seed >= 0], score[null.seed < 0]
 
 
@@ -107,19 +106,18 @@ class _Judged:
 
 
 def _disjoint(
-    evidence: Evidence, sessions: Sessions, candidate: Candidates, judged: _Judged, level: float
+    evidence: Evidence, conduct: Conduct, candidate: Candidates, judged: _Judged, level: float
 ) -> tuple[Group, ...]:
-    """The candidates that pass, best first, each without the accounts of better ones. What is left of one is asked
-    again: it must pass by itself."""
+    """The candidates that pass, the least likely by chance first, each without the accounts of those before it. What
+    is left of one is asked again: it must pass by itself."""
     passing = judged.q <= level
     if not passing.any():
         return ()
     largest_p = float(judged.p[passing].max())
     taken = np.zeros(evidence.accounts, dtype=bool)
     groups = []
-    for g in np.lexsort((-judged.scores, judged.p)):
-        if judged.q[g] > level:
-            break
+    passed = np.flatnonzero(passing)
+    for g in passed[np.lexsort((-judged.scores[passed], judged.p[passed]))]:
         accounts, seed = candidate.groups[g], candidate.seed[g : g + 1]
         nats, score, p, q = judged.nats[g], judged.scores[g], judged.p[g], judged.q[g]
         if taken[accounts].any():
@@ -127,7 +125,7 @@ def _disjoint(
             if len(accounts) < SMALLEST:
                 continue
             rest = Candidates((accounts,), seed)
-            again = group_evidence(evidence, sessions, rest.groups)
+            again = group_evidence(evidence, conduct, rest.groups)
             nats, score = again[0], _scores(again, rest)[0]
             tail = judged.tails[int(seed[0] < 0)]
             alike = (candidate.seed < 0).sum() if seed[0] < 0 else (candidate.seed >= 0).sum()

@@ -34,18 +34,22 @@ class KindVerdict:
     confidences: Mapping[str, float]
     traits: tuple[Trait, ...]
 
+    def adds(self, trait: Trait) -> float:
+        """What a trait adds to the score of this kind."""
+        return KINDS_V1[self.kind].get(trait.name, 0.0) * trait.value
+
 
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
     # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
     "distillation": {
         "harvests": 1.5, "elicits": 1.0, "one_hand": 1.6, "enrolled": 0.6, "injects": 0.8, "reasons": 0.7,
         "uncached": 0.4, "long_answers": 0.4, "no_repeats": 0.5, "single_turn": 0.2, "many_systems": -1.2,
-        "declared": -3.0, "serial": -2.0, "free": -0.3, "gateway": -8.0, "one_place": -0.7,
+        "declared": -3.0, "serial": -2.0, "free": -0.3, "gateway": -8.0, "one_place": -0.7, "tenant": 1.5,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
         "one_hand": 0.8, "many_systems": 2.0, "injects": -0.7, "harvests": -0.4, "elicits": -0.5, "no_repeats": -0.4,
-        "uncached": -0.4, "declared": -1.5, "serial": -1.5, "free": -0.5, "single_turn": -0.4,
+        "uncached": -0.4, "declared": -1.5, "serial": -1.5, "free": -0.5, "single_turn": -0.4, "tenant": -1.5,
     },
     # One person with many free accounts, one after another: ordinary use.
     "trial_farm": {
@@ -63,6 +67,8 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -1.0}
 
+LEAST_SHARE = 0.03
+"""Share of a pool's requests from which one tenant's template says something about the pool."""
 SURE = 0.5
 """Least confidence with which a kind is named; below it the kind is ``unclear``."""
 

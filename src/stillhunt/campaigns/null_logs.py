@@ -1,9 +1,10 @@
 """Null logs: the log itself, with its families torn apart.
 
-In a null log each family's links (and the session starts) belong to another account of the same stratum, drawn family
-by family. Every popularity, every account's activity and everything that one family shows by itself stay as they
-are; only the agreement between families is left to chance. Null logs pass through candidates, weights and clustering
-as the log does, so that groups chosen by the data are compared with groups chosen by the data.
+In a null log each family's links belong to another account of the same stratum, drawn family by family; the prompts
+that moved go with the family of hand-offs, and the session starts are the family of timing. Every popularity, every
+account's activity and everything that one family shows by itself stay as they are; only the agreement between families
+is left to chance. Null logs pass through candidates, weights and clustering as the log does, so that groups chosen by
+the data are compared with groups chosen by the data.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence, relink
-from stillhunt.campaigns.turns import Sessions
+from stillhunt.campaigns.groups import MOVES, Conduct
 
 
 @dataclass(frozen=True)
@@ -24,26 +25,30 @@ class NullLogs:
     null logs."""
 
     evidence: Evidence
-    sessions: Sessions
+    conduct: Conduct
     strata: NDArray[np.int64]
     seed: int
 
-    def draw(self, run: int) -> tuple[Evidence, Sessions]:
+    def draw(self, run: int) -> tuple[Evidence, Conduct]:
         """The null log of that number."""
         evidence, total = self.evidence, self.evidence.accounts
         generator = np.random.default_rng([self.seed, run])
         account = evidence.link_accounts()
         family = evidence.family[evidence.artefact]
         moved = account.copy()
-        for f in range(len(evidence.families)):
+        sessions, moves = self.conduct.sessions, self.conduct.moves
+        for f, name in enumerate(evidence.families):
             mine = family == f
-            place = _shuffled(np.unique(account[mine]), self.strata, total, generator)
+            present = np.unique(account[mine])
+            if name == MOVES:
+                present = np.union1d(present, self.conduct.moves.accounts())
+            place = _shuffled(present, self.strata, total, generator)
             moved[mine] = place[account[mine]]
-        everyone = np.flatnonzero(self.sessions.alive_to >= self.sessions.alive_from).astype(np.int32)
-        return (
-            relink(evidence, moved, evidence.artefact, evidence.n),
-            self.sessions.given(_inverse(_shuffled(everyone, self.strata, total, generator))),
-        )
+            if name == MOVES:
+                moves = moves.given(_inverse(place))
+        everyone = np.flatnonzero(sessions.alive_to >= sessions.alive_from).astype(np.int32)
+        sessions = sessions.given(_inverse(_shuffled(everyone, self.strata, total, generator)))
+        return relink(evidence, moved, evidence.artefact, evidence.n), Conduct(sessions, moves)
 
 
 def _shuffled(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from stillhunt.campaigns.clusters import candidates
 from stillhunt.campaigns.evidence import weigh
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.judge import Asked, judge
 from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.moves import prompt_moves
 from stillhunt.campaigns.neighbours import neighbours
 from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.campaigns.result import Campaigns, Scanned, explained
@@ -25,7 +27,7 @@ class ScanSettings:
     """level: false discovery rate over campaigns. null_runs: null logs that candidates are held against. seed: of the
     null logs. price_usd_per_mtok: list price, US dollars per million output tokens. threads: 0 for one per core."""
 
-    level: float = 0.01
+    level: float = 0.05
     null_runs: int = 20
     seed: int = 0
     price_usd_per_mtok: float = 15.0
@@ -38,7 +40,7 @@ def find_campaigns(
     """Campaigns of a log, each with members, kind, harm, evidence tables and findings."""
     with stages("summarise"):
         summary = summarise(log)  # one row per account
-        sessions = session_starts(log)
+        conduct = Conduct(session_starts(log), prompt_moves(log))
     with stages("candidates"):
         found = collect(log, seen, SIGNALS_V1)  # account–artefact links per signal
     with stages("weigh"):
@@ -47,11 +49,11 @@ def find_campaigns(
     with stages("cluster"):
         groups = candidates(evidence, graph)  # candidate groups at several strengths of tie
     with stages("judge"):
-        nulls = NullLogs(evidence, sessions, strata(log, summary), settings.seed)
+        nulls = NullLogs(evidence, conduct, strata(log, summary), settings.seed)
         asked = Asked(settings.level, settings.null_runs, settings.threads)
-        verdicts = judge(evidence, sessions, groups, nulls, asked)  # p, q; at least two families
+        verdicts = judge(evidence, conduct, groups, nulls, asked)  # p, q; at least two families
     with stages("explain"):
-        scanned = Scanned(log, summary, found, evidence, graph, sessions, verdicts)
+        scanned = Scanned(log, summary, found, evidence, graph, conduct, verdicts)
         return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings
 
 

@@ -10,7 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.log import Log, sql_list
+from stillhunt.schema.requests import HARVESTED_CAPABILITIES
+
+OWN = 0.8
+"""Least share of a template's exchanges that a group must send for the template to be its own."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,16 @@ class Profile:
     """Share of labelled exchanges that ask for reasoning to be shown or for answers to be graded."""
     addresses: float | None
     """Distinct addresses per account."""
+    own_share: float | None
+    """Share of exchanges that carry the group's commonest template that hardly anybody else uses."""
+    own_cover: float | None
+    """Share of accounts that send that template."""
+    own_harvest: float | None
+    """Share of the labelled exchanges with that template that ask for what distillation is after."""
+    programs: float | None
+    """Effective number of system prompts in the group: the inverse of the chance that two exchanges with one agree."""
+    refused: float | None
+    """Share of exchanges that were refused."""
     one_place: float | None
     """Share of accounts seen at the group's commonest address or on its commonest device."""
 
@@ -141,6 +155,11 @@ def _profile(log: Log, rows: pa.Table, texts: dict[str, float], people: dict[str
         closed=people.get("closed"),
         elicits=ratio("capability", column("elicited").sum(), column("labelled").sum()),
         addresses=ratio("client_ip", column("addresses").sum(), len(rows)),
+        own_share=texts.get("own_share"),
+        own_cover=texts.get("own_cover"),
+        own_harvest=texts.get("own_harvest"),
+        programs=texts.get("programs"),
+        refused=ratio("finish_reason", column("refused").sum(), requests),
         one_place=texts.get("one_place"),
     )
 
@@ -192,6 +211,17 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 SELECT grp, max(n) FILTER (band IS NOT NULL) / sum(n) AS template FROM bands GROUP BY grp
                 """
             )
+    if "system_sketch" in log.filled:
+        add(
+            """
+            WITH systems AS (
+                SELECT grp, system_sketch, count(*) AS n FROM exchanges JOIN grouped USING (account)
+                WHERE system_sketch IS NOT NULL GROUP BY ALL
+            )
+            SELECT grp, sum(n) * sum(n) / sum(n * n) AS programs FROM systems GROUP BY grp
+            """
+        )
+    _add_own_template(log, facts)
     for place in ("client_ip", "device_id"):
         if place in log.filled:
             add(
@@ -204,6 +234,39 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 """
             )
     return facts
+
+
+def _add_own_template(log: Log, facts: dict[int, dict[str, float]]) -> None:
+    """The commonest template, of prompts or system prompts, of which a group sends OWN of all that the log holds."""
+    labelled = "capability" in log.filled
+    harvested = f"avg((capability IN {sql_list(HARVESTED_CAPABILITIES)})::INTEGER)" if labelled else "NULL"
+    label = "capability" if labelled else "NULL AS capability"
+    for band in [
+        b for c, b in (("prompt_sketch", "prompt_sketch[1:4]"), ("system_sketch",) * 2) if c in log.filled
+    ]:
+        rows = log.engine.table(
+            f"""
+            WITH banded AS (
+                SELECT account, grp, {band} AS band, {label}
+                FROM exchanges LEFT JOIN grouped USING (account)
+            ), everywhere AS (
+                SELECT band, count(*) AS n FROM banded WHERE band IS NOT NULL GROUP BY band
+            ), inside AS (
+                SELECT grp, band, count(*) AS n, count(DISTINCT account) AS accounts, {harvested} AS harvested
+                FROM banded WHERE grp IS NOT NULL AND band IS NOT NULL GROUP BY grp, band
+            ), sizes AS (
+                SELECT grp, count(*) AS requests, count(DISTINCT account) AS accounts
+                FROM banded WHERE grp IS NOT NULL GROUP BY grp
+            )
+            SELECT grp, i.n / s.requests AS own_share, i.accounts / s.accounts AS own_cover, i.harvested AS own_harvest
+            FROM inside AS i JOIN everywhere AS e USING (band) JOIN sizes AS s USING (grp)
+            WHERE i.n >= {OWN} * e.n QUALIFY row_number() OVER (PARTITION BY grp ORDER BY i.n DESC, band) = 1
+            """
+        ).to_pylist()
+        for row in rows:
+            group = facts.setdefault(row.pop("grp"), {})
+            if row["own_share"] > group.get("own_share", 0.0):
+                group.update({name: float(value) for name, value in row.items() if value is not None})
 
 
 def _account_facts(log: Log) -> dict[int, dict[str, float]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns import tables
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.explain import Case, explain
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.judge import Group, Verdicts
 from stillhunt.campaigns.kinds import KindVerdict, judge_kind
 from stillhunt.campaigns.log import Log
@@ -23,7 +24,6 @@ from stillhunt.campaigns.neighbours import Graph
 from stillhunt.campaigns.profile import Profile, profiles
 from stillhunt.campaigns.signals.model import MODEL
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
-from stillhunt.campaigns.turns import Sessions, takes_turns
 from stillhunt.schema.campaigns import CAMPAIGNS, FLAG_MEMBERSHIP, MEMBERS
 from stillhunt.schema.digests import table_digest
 from stillhunt.schema.findings import Finding
@@ -52,7 +52,7 @@ class Scanned:
     found: Sequence[tuple[Signal, Artefacts]]
     evidence: Evidence
     graph: Graph
-    sessions: Sessions
+    conduct: Conduct
     verdicts: Verdicts
 
 
@@ -116,9 +116,9 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         licensed = _licensed(f, uses)
         rows.append(_campaign_row(f, harvested.get(f.campaign_id, []), price_usd_per_mtok))
         members += _member_rows(f, ids, licensed)
-        turns = takes_turns(scanned.sessions, f.members)
         alike = shared.get(f.campaign_id, [])
-        case = Case(f.campaign_id, f.group, f.profile, f.kind, alike, turns, Counter(licensed.values()))
+        covered = Counter(licensed.values())
+        case = Case(f.campaign_id, f.group, f.members, f.profile, f.kind, alike, scanned.conduct, covered)
         findings += explain(case, rest, evidence, cited)
     return Campaigns(
         pa.Table.from_pylist(rows, schema=CAMPAIGNS).sort_by([("score", "descending")]),

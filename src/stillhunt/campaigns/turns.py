@@ -102,16 +102,17 @@ def takes_turns(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, fl
 def keeps_time(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, float, int]:
     """The sessions of a group, taken together, start at steadier intervals than those of independent users would.
 
-    Null: at any time of the day, each account starts its sessions independently of the others. Of three starts in a
-    row on three different accounts, the middle one then lies anywhere between the others, whatever the hour and
-    however busy the accounts.
+    Null: the accounts start sessions as independent Poisson processes, of any rates that hardly change between three
+    starts of the group in a row. Of three starts in a row on three different accounts, the middle one then lies
+    anywhere between the others, whatever the hour and however busy the accounts.
 
-    Returns the mean squared distance of the middle start from the middle, as a multiple of what independence gives
-    (1 when independent, near 0 for a dispatcher that keeps time, above 1 for bursts), a bound on its lower-tail
-    p-value and the number of triples, no two of which share an interval. Misleads for timers that start jobs on
-    several accounts of one customer in turn.
-    Source: own; for a Poisson process the split of two neighbouring intervals is uniform, whatever the rate. The bound
-    is Hoeffding's (1963, theorem 1).
+    The same three accounts in the same order count once, with the mean over all their turns: accounts on timers repeat
+    one split every hour, and a thousand repeats say no more than one. Returns the mean squared distance of the middle
+    start from the middle, as a multiple of what independence gives (1 when independent, near 0 for a dispatcher that
+    keeps time, above 1 for bursts), a bound on its lower-tail p-value and the number of distinct triples. Misleads for
+    timers that start jobs on several accounts of one customer in turn.
+    Source: own; for a Poisson process the split of two neighbouring intervals is uniform, whatever the rate, and splits
+    that share no interval are independent. The bound is Hoeffding's (1963, theorem 1).
     """
     spread, triples = steadiness(sessions, np.array([0, len(group)]), group)
     nats = hoeffding_lower(spread, MIDDLE, triples)
@@ -125,8 +126,9 @@ MIDDLE = 1.0 / 3.0
 def steadiness(
     sessions: Sessions, pointers: NDArray[np.int64], members: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Per group the mean of ``(2 u - 1)²`` over triples of starts, where u is the place of the middle one between the
-    others, and the number of triples. The mean is MIDDLE where there is none."""
+    """Per group the mean of ``(2 u - 1)²``, where u is the place of the middle of three starts between the others, and
+    the number of distinct ordered triples of accounts, each of which counts once with its own mean. No two triples of
+    starts share an interval. The mean is MIDDLE where there is none."""
     total, triples = _steadiness(sessions.time, sessions.time_ptr, sessions.origin, pointers, members)
     return np.where(triples > 0, total / np.maximum(triples, 1), MIDDLE), triples
 
@@ -137,6 +139,7 @@ def _steadiness(time, time_ptr, origin, pointers, members):  # type: ignore[no-u
     total = np.zeros(groups)
     triples = np.zeros(groups, dtype=np.int64)
     for g in range(groups):
+        size = pointers[g + 1] - pointers[g]
         count = 0
         for place in range(pointers[g], pointers[g + 1]):
             i = origin[members[place]]
@@ -144,16 +147,18 @@ def _steadiness(time, time_ptr, origin, pointers, members):  # type: ignore[no-u
         if count < 3:
             continue
         when = np.empty(count)
-        who = np.empty(count, dtype=np.int32)
+        who = np.empty(count, dtype=np.int64)
         at = 0
         for place in range(pointers[g], pointers[g + 1]):
             i = origin[members[place]]
             for start in range(time_ptr[i], time_ptr[i + 1]):
                 when[at] = time[start]
-                who[at] = i
+                who[at] = place - pointers[g]
                 at += 1
         order = np.argsort(when)
-        k = 0
+        accounts = np.empty(count // 2, dtype=np.int64)
+        away = np.empty(count // 2)
+        seen, k = 0, 0
         while k + 2 < count:
             first, middle, last = order[k], order[k + 1], order[k + 2]
             span = when[last] - when[first]
@@ -165,11 +170,28 @@ def _steadiness(time, time_ptr, origin, pointers, members):  # type: ignore[no-u
             ):
                 k += 1
                 continue
-            away = 2.0 * (when[middle] - when[first]) / span - 1.0
-            total[g] += away * away
-            triples[g] += 1
+            accounts[seen] = (who[first] * size + who[middle]) * size + who[last]
+            away[seen] = (2.0 * (when[middle] - when[first]) / span - 1.0) ** 2
+            seen += 1
             k += 2
+        total[g], triples[g] = _sum_of_means(accounts[:seen], away[:seen])
     return total, triples
+
+
+@njit(cache=True, nogil=True)
+def _sum_of_means(key, value):  # type: ignore[no-untyped-def]
+    """The sum over distinct keys of the mean value under each, and how many there are."""
+    order = np.argsort(key)
+    total, distinct, k = 0.0, 0, 0
+    while k < len(order):
+        own, n, this = 0.0, 0, key[order[k]]
+        while k < len(order) and key[order[k]] == this:
+            own += value[order[k]]
+            n += 1
+            k += 1
+        total += own / n
+        distinct += 1
+    return total, distinct
 
 
 def dispersions(

@@ -1,6 +1,6 @@
 """From finitely many null runs to a tail small enough for many candidates.
 
-Within the range of the null scores the tail is counted. Beyond the 20 largest null scores it is continued as an
+Within the range of the null scores the tail is counted. Beyond the 50 largest null scores it is continued as an
 exponential whose rate is the smaller of 1 per nat and the lower 95 % confidence bound of the rate that those
 exceedances show. Scores are sums of ``-log p`` bounds, whose tail cannot be heavier than their own rate
 says, so the continuation errs towards larger p-values. Source: the peaks-over-threshold method with shape 0
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-EXCEEDANCES = 20
+EXCEEDANCES = 50
 CONFIDENCE = 0.95
 
 

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.moves import WITHIN, failure
 from stillhunt.campaigns.signals.signal import LINKS, Artefacts
-
-WITHIN = "INTERVAL 10 MINUTE"
 
 
 def hands_off_after_refusal(log: Log) -> Artefacts:
@@ -16,19 +15,15 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
     Null: whether a prompt is sent on another account within ten minutes does not depend on whether it has just failed;
     a prompt is met on two accounts in proportion to how many accounts send it in this log.
 
-    Unit: accounts tied to a prompt that was handed off. Misleads for routers with several keys of one customer, which
-    fail over by design. Source: own; pools cool an account down after a failure and go on with the next.
+    Unit: accounts tied to a prompt that was handed off. The ties propose groups; whether a group hands off more than
+    chance would is weighed over all its moves by ``hands_off``. Misleads for routers with several keys of one
+    customer, which fail over by design. Source: own; pools cool an account down after a failure and go on with the
+    next.
     """
-    failure = []
-    if "status" in log.filled:
-        failure.append("(status IN (403, 429) OR status >= 500)")
-    if "finish_reason" in log.filled:
-        failure.append("finish_reason = 'refusal'")
-    failed = " OR ".join(f"coalesce({test}, FALSE)" for test in failure) or "FALSE"
     links = log.engine.table(
         f"""
         WITH sent AS (
-            SELECT account, time, hash(prompt_sketch, prompt_chars) AS artefact, ({failed}) AS failed
+            SELECT account, time, hash(prompt_sketch, prompt_chars) AS artefact, ({failure(log)}) AS failed
             FROM exchanges WHERE prompt_sketch IS NOT NULL
         ), popular AS (
             SELECT artefact, count(DISTINCT account) AS accounts FROM sent

@@ -39,7 +39,12 @@ SIGNALS_V1 = (
         "life_cycle",
         "were closed or registered about one hour of closures",
     ),
-    Signal(hands_off_after_refusal, "hand_off", "passed on one prompt within ten minutes of its failure"),
+    Signal(
+        hands_off_after_refusal,
+        "hand_off",
+        "passed on one prompt within ten minutes of its failure",
+        weighs=False,
+    ),
     Signal(replays_reasoning_signature, "hand_off", "carried one signed reasoning block"),
 )
 """Families, not channels, are what must agree: one client program fixes templates, agents and parameters at once."""

@@ -34,13 +34,15 @@ class Signal:
 
     family: signals of one family can have one honest cause (a client program fixes the system prompt, the user
     agent and the parameters at once), so they count once when a group is judged. claim: words for a finding,
-    ``{members}`` of ``{size}`` accounts of the group, ``{accounts}`` of the log.
+    ``{members}`` of ``{size}`` accounts of the group, ``{accounts}`` of the log. weighs: false where the links only
+    propose groups and a group test weighs them.
     """
 
     collect: Callable[[Log], Artefacts]
     family: str
     claim: str
     version: str = "1"
+    weighs: bool = True
 
     @property
     def name(self) -> str:
