@@ -65,11 +65,11 @@ def verify_chain(documents: Iterable[Document], trust: Trust, *, ordered: bool =
 
 def _check_number(before: Document, after: Document) -> None:
     last, number = before.receipt.sequence, after.receipt.sequence
-    if before.receipt.id == after.receipt.id:
+    if before.receipt == after.receipt:
         raise VerificationError("the same receipt is given twice", _name(after), step=11)
-    if number == last:
+    if number == last or before.receipt.id == after.receipt.id:
         raise VerificationError(
-            f"two receipts bear number {number}: {before.receipt.id} and {after.receipt.id}",
+            f"two receipts, ids {before.receipt.id} and {after.receipt.id}, bear numbers {last} and {number}",
             _name(after),
             step=11,
         )

@@ -17,7 +17,7 @@ COSIGNED = "checkpoint.cosigned"
 
 
 def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
-    """The path of a tile, or of an entry bundle where ``level`` is ``entries``; partial where ``width`` is below 256."""
+    """The path of a tile, or of an entry bundle where ``level`` is ``entries``; partial below a ``width`` of 256."""
     digits = f"{number:d}"
     digits = digits.zfill(-(-len(digits) // 3) * 3)
     parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
