@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,17 +16,17 @@ from pathlib import Path
 
 from stillhunt.errors import InputError, OutputError, StillhuntError
 from stillhunt.receipts.canonical import canonical, to_base64
-from stillhunt.receipts.commitments import entry_of, previous_of
+from stillhunt.receipts.commitments import entry_of
 from stillhunt.receipts.disk import Disk
-from stillhunt.receipts.document import VOID_FORMAT, Document, Receipt, time_text
+from stillhunt.receipts.document import VOID_FORMAT, Document, time_text
 from stillhunt.receipts.journal import Journal, Recovery
-from stillhunt.receipts.keys import IssuerKeys, Secrets
+from stillhunt.receipts.keys import IssuerKeys
 from stillhunt.receipts.log import LogWriter
 from stillhunt.receipts.records import MOST_VOID, NO_RECORD, UNKNOWN, Record, pack
+from stillhunt.receipts.stored import LOG, StoredReceipts
 from stillhunt.receipts.tables import Policy, Tables
-from stillhunt.receipts.tiles import TileReader, prove_inclusion
+from stillhunt.receipts.tiles import TileReader
 
-LOG = "log"
 _DURABLE_EVERY = 16384
 _REBUILD = 4096
 
@@ -82,7 +83,6 @@ class Issuer:
         self._settings = settings or IssuerSettings()
         self._disk = disk or Disk()
         self._now_ms = now_ms
-        self._secrets = Secrets(keys.secret)
         self._guard = threading.RLock()
         self._flushing = threading.Lock()
         self._failed: str | None = None
@@ -98,6 +98,7 @@ class Issuer:
             most_unsynced=self._settings.most_unsynced,
         )
         try:
+            self._stored = StoredReceipts(self._journal, Tables(folder, self._disk), keys, self._entry)
             self._start(0 if signed is None else signed.size, None if signed is None else signed.root)
         except BaseException:
             self._journal.abandon()
@@ -115,7 +116,7 @@ class Issuer:
 
     def promise(self, answer: Answer) -> Document:
         """A signed receipt, written to the journal. Raises OutputError where it cannot be written."""
-        tag = self._secrets.tag(answer.account)
+        tag = self._stored.secrets.tag(answer.account)
         with self._guard:
             if self._failed is not None:
                 raise OutputError(
@@ -125,7 +126,7 @@ class Issuer:
                 self._sync()
             index = self._journal.size
             record = self._record(tag, answer)
-            receipt = self._receipt(index, record)
+            receipt = self._stored.receipt(index, record)
             signed = receipt.signed_bytes()
             signature = self.keys.current.sign(signed)
             try:
@@ -135,11 +136,11 @@ class Issuer:
             except OSError as error:
                 raise self._fail(error) from error
             receipt_id = bytes.fromhex(receipt.id)
-            entry = entry_of(self._secrets.salt(receipt_id), signed, signature)
+            entry = entry_of(self._stored.secrets.salt(receipt_id), signed, signature)
             self._pending.append(entry)
             self._last[tag] = _Last(index, record.sequence, entry)
             self._last_ms = record.time_ms
-            return Document(receipt, signature, self._opening(receipt_id, answer.nonce))
+            return Document(receipt, signature, self._stored.opening(receipt.id, answer.nonce))
 
     def flush(self) -> int:
         """Makes all promises so far durable, logs them, and publishes a checkpoint; how many there were."""
@@ -168,36 +169,26 @@ class Issuer:
         """The document of a receipt, with its proof once it is logged; None where this store never gave that id, or
         where ``account`` is given and the receipt is not that account's. Raises LookupError for a void id."""
         with self._guard:
-            place = self._place(receipt_id)
-        if place is None:
+            index = self._stored.find(receipt_id)
+        if index is None:
             return None
-        run, index = place
-        if index >= self._journal.size or self._journal.run_of(index).number != run:
-            raise LookupError(receipt_id)
-        record = self._journal.record(index)
-        if account is not None and record.tag != self._secrets.tag(account):
+        if account is not None and self._journal.record(index).tag != self._stored.secrets.tag(account):
             return None
         return self.document_at(index)
 
-    def document_at(self, index: int, *, proof: bool = True) -> Document:
+    def document_at(self, index: int) -> Document:
         """The document of the ``index``-th receipt. Raises InputError where the journal is damaged."""
         record = self._journal.record(index)
         with self._guard:
-            receipt = self._receipt(index, record)
-        found = prove_inclusion(self.log_folder, index) if proof else None
-        opening = self._opening(bytes.fromhex(receipt.id), self._journal.nonce(index))
-        return Document(receipt, record.signature, opening, None if found is None else found.encode())
+            receipt = self._stored.receipt(index, record)
+        return self._stored.document(index, receipt, record.signature)
 
-    def chain(self, account: str, after: int = 0) -> Iterator[Document]:
-        """The receipts of an account with numbers above ``after``, the newest first."""
-        last = self._last.get(self._secrets.tag(account))
-        index = NO_RECORD if last is None else last.index
-        while index != NO_RECORD:
-            record = self._journal.record(index)
-            if record.sequence <= after:
-                return
-            yield self.document_at(index)
-            index = record.previous
+    def chain(self, account: str, after: int = 0, most: int | None = None) -> list[Document]:
+        """The receipts of an account with numbers above ``after``, by number; at most the first ``most``."""
+        last = self._last.get(self._stored.secrets.tag(account))
+        newest = NO_RECORD if last is None else last.index
+        places = deque(self._stored.chain_from(newest, after), maxlen=most)
+        return [self.document_at(index) for index in reversed(places)]
 
     def void(self, receipt_id: str) -> str:
         """A signed statement that no receipt with this id will ever be valid. Raises InputError where there is one, or
@@ -217,12 +208,6 @@ class Issuer:
         reason = "this store never gave this id" if found is None else "the receipt with this id is valid"
         raise InputError(reason, receipt_id)
 
-    def audit(self) -> Iterator[tuple[int, Record, bytes]]:
-        """Each receipt's place, record and log entry, computed anew from the journal."""
-        for index in range(self._journal.size):
-            record = self._journal.record(index)
-            yield index, record, self._entry_of_record(index, record)
-
     def close(self) -> None:
         """Logs what is left and ends the run."""
         self.flush()
@@ -236,8 +221,7 @@ class Issuer:
 
     def _start(self, signed: int, root: bytes | None) -> None:
         """Brings the log level with the journal and reads who was last."""
-        self._tables = Tables(self.folder, self._disk)
-        self._policy = self._tables.policy(
+        self._policy = self._stored.tables.policy(
             Policy(self.keys.current.public.id.hex(), self._settings.batch_ms, self._settings.logged_within_s)
         )
         size = self._journal.size
@@ -251,7 +235,7 @@ class Issuer:
             while self._log.size < stop:
                 batch = []
                 for index in range(self._log.size, min(stop, self._log.size + _REBUILD)):
-                    batch.append(self._entry_of_record(index, self._journal.record(index)))
+                    batch.append(self._stored.entry(index, self._journal.record(index)))
                     self._pending.append(batch[-1])
                 self._log.append(batch)
             self._log.write_partials()
@@ -294,39 +278,11 @@ class Issuer:
             time_ms=max(self._now_ms(), self._last_ms),
             input_tokens=_tokens(answer.input_tokens),
             output_tokens=_tokens(answer.output_tokens),
-            model=self._tables.model(answer.model),
+            model=self._stored.tables.model(answer.model),
             status=answer.status,
             policy=self._policy,
             stream=answer.stream,
             complete=answer.complete,
-        )
-
-    def _receipt(self, index: int, record: Record) -> Receipt:
-        receipt_id = self._secrets.receipt_id(self._journal.run_of(index).number, index)
-        policy = self._tables.policies[record.policy]
-        when = time_text(record.time_ms)
-        previous = b""
-        if record.previous != NO_RECORD:
-            previous = previous_of(self._secrets.link(receipt_id), self._entry(record.previous, record.tag))
-        return Receipt(
-            account=self._secrets.pseudonym(record.tag, when[:7]),
-            complete=record.complete,
-            durable_within_ms=policy.durable_within_ms,
-            id=receipt_id.hex(),
-            input_tokens=None if record.input_tokens == UNKNOWN else record.input_tokens,
-            issuer=self.keys.name,
-            key=policy.key,
-            logged_within_s=policy.logged_within_s,
-            model=self._tables.models[record.model],
-            output_tokens=None if record.output_tokens == UNKNOWN else record.output_tokens,
-            previous=to_base64(previous),
-            request=to_base64(record.request),
-            response=to_base64(record.response),
-            sequence=record.sequence,
-            status=record.status,
-            stream=record.stream,
-            time=when,
-            void=record.void,
         )
 
     def _entry(self, index: int, tag: bytes) -> bytes:
@@ -337,27 +293,6 @@ class Issuer:
         if index >= self._pending_from:
             return self._pending[index - self._pending_from]
         return TileReader(self.log_folder, self._pending_from).entry(index)
-
-    def _entry_of_record(self, index: int, record: Record) -> bytes:
-        receipt = self._receipt(index, record)
-        return entry_of(
-            self._secrets.salt(bytes.fromhex(receipt.id)), receipt.signed_bytes(), record.signature
-        )
-
-    def _opening(self, receipt_id: bytes, nonce: bytes | None) -> dict[str, str]:
-        opening = {
-            "link": to_base64(self._secrets.link(receipt_id)),
-            "salt": to_base64(self._secrets.salt(receipt_id)),
-        }
-        return opening if nonce is None else {**opening, "nonce": to_base64(nonce)}
-
-    def _place(self, receipt_id: str) -> tuple[int, int] | None:
-        try:
-            raw = bytes.fromhex(receipt_id)
-        except ValueError:
-            return None
-        place = self._secrets.place(raw) if len(raw) == 16 else None
-        return place if place is not None and 1 <= place[0] <= self._journal.run.number else None
 
     def _sync(self) -> None:
         self._journal.sync()

@@ -44,41 +44,16 @@ class Recovery:
     torn: int
 
 
-class Journal:
-    """The journal of a store, open for one writer.
+class JournalReader:
+    """A journal as it stands, without the right to write: the first ``size`` records, and the ``runs`` so far."""
 
-    ``kept`` is the number of records that a published checkpoint vouches for: recovery never drops one of those.
-    Raises OutputError when another process has the store open, InputError when a vouched record is gone.
-    """
-
-    def __init__(self, folder: Path, disk: Disk, *, kept: int, most_unsynced: int) -> None:
+    def __init__(self, folder: Path, records: int, nonces: int, size: int, runs: list[Run]) -> None:
         self.folder = folder
-        self._disk = disk
-        self._lock = _lock(folder)
-        try:
-            self._records = os.open(folder / "journal", os.O_RDWR | os.O_CREAT, 0o600)
-            self._nonces = os.open(folder / "nonces", os.O_RDWR | os.O_CREAT, 0o600)
-            self.size, records, torn = self._recover(kept)
-            self.runs, clean = self._open_run(most_unsynced)
-            self._starts = [run.start for run in self.runs]
-            self.recovery = Recovery(clean, records, torn)
-            self.sync()
-            disk.sync_files([folder])
-        except BaseException:
-            os.close(self._lock)
-            raise
-
-    def append(self, record: bytes, nonce: bytes) -> None:
-        """Writes a record and its nonce; they outlive the process when this returns, and a loss of power after
-        ``sync``."""
-        self._disk.write_at(self._nonces, nonce, self.size * NONCE_BYTES)
-        self._disk.write_at(self._records, record, self.size * RECORD_BYTES)
-        self.size += 1
-
-    def sync(self) -> None:
-        """Makes all records so far durable."""
-        self._disk.sync(self._nonces)
-        self._disk.sync(self._records)
+        self.size = size
+        self.runs = runs
+        self._records = records
+        self._nonces = nonces
+        self._starts = [run.start for run in runs]
 
     def record(self, index: int) -> Record:
         """Record ``index``. Raises InputError where it is damaged."""
@@ -105,6 +80,59 @@ class Journal:
         """The run that wrote record ``index``."""
         return self.runs[bisect_right(self._starts, index) - 1]
 
+    def abandon(self) -> None:
+        """Lets go of the files."""
+        os.close(self._records)
+        os.close(self._nonces)
+
+
+def read_journal(folder: Path, size: int) -> JournalReader:
+    """The first ``size`` records of a journal that another process may be writing. Raises InputError."""
+    try:
+        records = os.open(folder / "journal", os.O_RDONLY)
+        nonces = os.open(folder / "nonces", os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"expected a receipt store, found none ({error.strerror})", str(folder)) from error
+    return JournalReader(folder, records, nonces, size, _runs(read_lines(folder / "runs.jsonl")))
+
+
+class Journal(JournalReader):
+    """The journal of a store, open for one writer.
+
+    ``kept`` is the number of records that a published checkpoint vouches for: recovery never drops one of those.
+    Raises OutputError when another process has the store open, InputError when a vouched record is gone.
+    """
+
+    def __init__(self, folder: Path, disk: Disk, *, kept: int, most_unsynced: int) -> None:
+        self.folder = folder
+        self._disk = disk
+        self._lock = _lock(folder)
+        try:
+            self._records = os.open(folder / "journal", os.O_RDWR | os.O_CREAT, 0o600)
+            self._nonces = os.open(folder / "nonces", os.O_RDWR | os.O_CREAT, 0o600)
+            size, records, torn = self._recover(kept)
+            self.size = size
+            runs, clean = self._open_run(most_unsynced)
+            super().__init__(folder, self._records, self._nonces, size, runs)
+            self.recovery = Recovery(clean, records, torn)
+            self.sync()
+            disk.sync_files([folder])
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def append(self, record: bytes, nonce: bytes) -> None:
+        """Writes a record and its nonce; they outlive the process when this returns, and a loss of power after
+        ``sync``."""
+        self._disk.write_at(self._nonces, nonce, self.size * NONCE_BYTES)
+        self._disk.write_at(self._records, record, self.size * RECORD_BYTES)
+        self.size += 1
+
+    def sync(self) -> None:
+        """Makes all records so far durable."""
+        self._disk.sync(self._nonces)
+        self._disk.sync(self._records)
+
     @property
     def run(self) -> Run:
         """The present run."""
@@ -118,8 +146,8 @@ class Journal:
 
     def abandon(self) -> None:
         """Lets go of the files without ending the run."""
-        for handle in (self._records, self._nonces, self._lock):
-            os.close(handle)
+        super().abandon()
+        os.close(self._lock)
 
     def _recover(self, kept: int) -> tuple[int, int, int]:
         length = os.fstat(self._records).st_size
@@ -140,7 +168,7 @@ class Journal:
     def _open_run(self, most_unsynced: int) -> tuple[list[Run], bool]:
         path = self.folder / "runs.jsonl"
         lines = read_lines(path, self._disk)
-        runs = [Run(one["run"], one["start"], one["skip"]) for one in lines if "run" in one]
+        runs = _runs(lines)
         clean = not lines or "closed" in lines[-1]
         if runs and clean and lines[-1]["size"] != self.size:
             raise InputError(
@@ -173,19 +201,23 @@ def erase(folder: Path, index: int) -> None:
         raise InputError(f"cannot erase ({error.strerror})", str(path)) from error
 
 
-def read_lines(path: Path, disk: Disk) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines; a torn last line is cut off."""
+def read_lines(path: Path, disk: Disk | None = None) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines, without a torn last line, which is cut off where ``disk`` is given."""
     if not path.exists():
         return []
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
+    if whole != data and disk is not None:
         disk.write_whole(path, whole, whole=True)
         disk.sync_files([path, path.parent])
     try:
         return [json.loads(line) for line in whole.splitlines()]
     except ValueError as error:
         raise InputError(f"expected JSON lines ({error})", str(path), "Restore it from a copy.") from error
+
+
+def _runs(lines: list[dict[str, Any]]) -> list[Run]:
+    return [Run(one["run"], one["start"], one["skip"]) for one in lines if "run" in one]
 
 
 def _lock(folder: Path) -> int:

@@ -156,7 +156,9 @@ class LogWriter:
 
     def _write(self, path: str, data: bytes) -> None:
         target = self.folder / path
-        if target.exists():  # the same bytes, and durable ones must not be replaced by others that are not yet
+        if (
+            target.exists()
+        ):  # the same bytes, and durable ones must not be replaced by others that are not yet
             return
         self._disk.write_whole(target, data)
         self._written.add(target)

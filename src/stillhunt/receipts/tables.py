@@ -25,9 +25,9 @@ class Policy:
 
 
 class Tables:
-    """The numbered models and policies of a store; grows durably."""
+    """The numbered models and policies of a store; grows durably. Without a ``disk`` it is only read."""
 
-    def __init__(self, folder: Path, disk: Disk) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._path = folder / "tables.jsonl"
         self._disk = disk
         self.models: list[str] = [""]
@@ -62,4 +62,5 @@ class Tables:
         return self.policies.index(policy)
 
     def _add(self, line: dict[str, object]) -> None:
+        assert self._disk is not None, "these tables are only read"
         self._disk.append_durably(self._path, json.dumps(line).encode() + b"\n")

@@ -43,13 +43,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Trust:
-    """Keys and the quorum. ``quorum`` is the name of a witness or group, or ``none``."""
+    """Keys and the quorum. ``quorum`` is the name of a witness or group, or ``none``; ``urls`` says where witnesses
+    can be asked, by name."""
 
     receipt_keys: tuple[ReceiptKey, ...]
     logs: tuple[PublicKey, ...]
     witnesses: dict[str, PublicKey]
     groups: dict[str, Group]
     quorum: str
+    urls: dict[str, str]
 
     def receipt_key(self, issuer: str, key_id: str, when: datetime) -> PublicKey:
         """Step 2. Raises VerificationError where no key of this name and id counts at ``when``."""
@@ -108,7 +110,9 @@ def read_trust(text: str, where: str = "trust") -> Trust:
             "expected one line 'quorum NAME', got none", where, "Add 'quorum none' for no witnesses."
         )
     keys = reading
-    return Trust(tuple(keys.receipt_keys), tuple(keys.logs), keys.witnesses, keys.groups, reading.quorum)
+    return Trust(
+        tuple(keys.receipt_keys), tuple(keys.logs), keys.witnesses, keys.groups, reading.quorum, keys.urls
+    )
 
 
 class _Reading:
@@ -118,6 +122,7 @@ class _Reading:
         self.witnesses: dict[str, PublicKey] = {}
         self.groups: dict[str, Group] = {}
         self.quorum: str | None = None
+        self.urls: dict[str, str] = {}
         self._used: set[str] = set()
         self._kinds: dict[str, Callable[[list[str]], None]] = {
             "receipt-key": self._receipt_key,
@@ -151,6 +156,8 @@ class _Reading:
     def _witness(self, words: list[str]) -> None:
         key = _new(read_public_key(words[1], COSIGNATURE), self.witnesses.values())
         self.witnesses[self._name(words[0])] = key
+        if len(words) > 2:
+            self.urls[words[0]] = words[2]
 
     def _group(self, words: list[str]) -> None:
         name, needed, *members = words
