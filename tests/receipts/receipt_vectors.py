@@ -126,6 +126,7 @@ def receipts(logged: list[Document], promise: Document) -> list[dict[str, Any]]:
         ("other request", one.encode(), 4, request_bytes(2), None, False),
         ("other response", one.encode(), 5, None, response_bytes(2), False),
         ("stream cut", stream.encode(), 5, None, STREAM[:-1], False),
+        ("stream with more after its receipt", stream.encode(), 5, None, recorded(stream) + STREAM, False),
         ("nonce gone", edited(one, "opening", "nonce", to=None), 5, None, response_bytes(1), False),
         ("other nonce", edited(one, "opening", "nonce", to=text64(bytes(32))), 5, None, response_bytes(1), False),
         ("no salt", edited(one, "opening", "salt", to=None), 6, None, None, False),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
+from asgi_server import serving
 from receipt_scene import BEGIN_MS, Scene, fixed_keys, with_witnesses, witness
 
 from stillhunt.receipts.canonical import to_base64
@@ -24,24 +21,6 @@ from stillhunt.receipts.verify import verify
 from stillhunt.receipts.witness import MOST_BYTES, Witness, app, write_request
 
 NOW_S = BEGIN_MS // 1000 + 60
-
-
-@contextmanager
-def serving(application: object) -> Iterator[str]:
-    """A real ASGI server on loopback, and its address."""
-    config = uvicorn.Config(application, host="127.0.0.1", port=0, log_level="error", lifespan="auto")  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < end, "the server did not start"
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
 
 
 def make_witness(folder: Path, number: int) -> Witness:

@@ -114,7 +114,9 @@ def new_keys(name: str, now: datetime) -> IssuerKeys:
     """Keys for a new issuer. Raises SettingError where the name does not do."""
     if not name or any(c in ' +"\\' or not c.isprintable() or not c.isascii() for c in name):
         raise SettingError(
-            f"expected a name of ASCII without spaces, quotes or '+', got {name!r}", "--name", "Try: api.example.com/receipts"
+            f"expected a name of ASCII without spaces, quotes or '+', got {name!r}",
+            "--name",
+            "Try: api.example.com/receipts",
         )
     receipt = ReceiptSigner(signing_key(name, RECEIPT, os.urandom(SEED_BYTES)), now)
     return IssuerKeys(

@@ -111,13 +111,13 @@ def _verify_inclusion(found: Document, trust: Trust) -> tuple[int, list[datetime
 
 
 def split_stream(stream: bytes) -> tuple[bytes, str | None]:
-    """The answer's bytes of a raw event stream, and the document of its receipt event, None where there is none."""
+    """The answer's bytes of a raw event stream, and the document of the receipt event that ends it, None where it does
+    not end in one. What follows a receipt event makes that event part of the answer's bytes."""
     at = (b"\n" + stream).rfind(b"\n" + EVENT)
-    if at < 0:
+    line, _, rest = stream[at + len(EVENT) :].partition(b"\n")
+    if at < 0 or not line.startswith(b"data: ") or rest.strip(b"\n"):
         return stream, None
-    body, event = stream[:at], stream[at + len(EVENT) :]
-    line = event.split(b"\n", 1)[0]
-    return body, line.removeprefix(b"data: ").decode("utf-8", "replace")
+    return stream[:at], line.removeprefix(b"data: ").decode("utf-8", "replace")
 
 
 def _check_content(found: Document, name: str, make: Callable[[bytes], Commitment], content: bytes) -> None:
