@@ -26,7 +26,10 @@ class HeaderSigner:
         """The fields for an answer with this receipt and this content."""
         digest = f"sha-256=:{base64.b64encode(sha256(body).digest()).decode()}:"
         created = int(receipt.when.timestamp())
-        parameters = f'("@status" "content-digest" "receipt-id");created={created};keyid="{self._key_id}";alg="ed25519"'
+        parameters = (
+            f'("@status" "content-digest" "receipt-id");created={created};keyid="{self._key_id}"'
+            f';alg="ed25519";tag="{TAG}"'
+        )
         base = (
             f'"@status": {receipt.status}\n"content-digest": {digest}\n"receipt-id": {receipt.id}\n'
             f'"@signature-params": {parameters}'
