@@ -14,6 +14,7 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 CHECKPOINT = "checkpoint"
 COSIGNED = "checkpoint.cosigned"
+_MOST_BUNDLES = 256
 
 
 def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
@@ -54,12 +55,14 @@ def unpack_entries(bundle: bytes) -> list[bytes]:
 
 
 class TileReader:
-    """Reads the first ``size`` entries of the log in ``folder``. Tiles that were read stay in memory."""
+    """Reads the first ``size`` entries of the log in ``folder``. Tiles that were read stay in memory, and
+    some bundles."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder = folder
         self.size = size
         self._tiles: dict[tuple[int, int], bytes] = {}
+        self._bundles: dict[int, list[bytes]] = {}
 
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile, as many as the size asks for. Raises VerificationError when they are not there."""
@@ -96,7 +99,12 @@ class TileReader:
 
     def entry(self, index: int) -> bytes:
         """Entry ``index``. Raises VerificationError."""
-        return self.entries(index // WIDTH)[index % WIDTH]
+        number = index // WIDTH
+        if number not in self._bundles:
+            if len(self._bundles) >= _MOST_BUNDLES:
+                del self._bundles[next(iter(self._bundles))]
+            self._bundles[number] = self.entries(number)
+        return self._bundles[number][index % WIDTH]
 
     def _read(self, level: int | str, number: int, width: int) -> bytes:
         for one in (width, WIDTH):  # a partial tile may be gone once the full one is there
