@@ -126,7 +126,7 @@ class Scene:
         time_s = self.clock.ms // 1000 + late_s
         added = tuple(cosign_note(note.text, witness(number), time_s) for number in numbers)
         cosigned = Note(note.text, (*note.signatures, *added))
-        (self.issuer.log_folder / COSIGNED).write_text(cosigned.encode(), encoding="utf-8")
+        self.disk.write_whole(self.issuer.log_folder / COSIGNED, cosigned.encode().encode(), whole=True)
 
 
 def proof_index(document: Document) -> int:

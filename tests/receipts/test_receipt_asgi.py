@@ -71,13 +71,19 @@ async def gateway(scope: Any, receive: Any, send: Any) -> None:
         pieces, status = [b""], 204
     elif scope["path"] == "/large":
         pieces = [b"x" * 1000] * 5
+    elif scope["path"] == "/lines":
+        pieces, kind = [b'{"n":1}\n', b'{"n":2}\n'], b"application/x-ndjson"
+    elif scope["path"] == "/packed":
+        pieces, kind = [b"packed 1", b"packed 2"], b"text/event-stream"
     elif scope["path"] != "/plain" and scope["path"] != "/unread":
         kind = b"text/event-stream; charset=utf-8"
         pieces = {"/openai": OPENAI, "/anthropic": ANTHROPIC, "/responses": RESPONSES, "/nothing": [b""]}.get(
             scope["path"], [b"data: 1\n\n", b"data: 2"]
         )
     headers = [(b"content-type", kind)]
-    if status != 204 and scope["path"] != "/large":
+    if scope["path"] == "/packed":
+        headers.append((b"content-encoding", b"x-test"))
+    elif status != 204 and scope["path"] not in ("/large", "/lines"):
         headers.append((b"content-length", str(sum(map(len, pieces))).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     for number, piece in enumerate(pieces):
@@ -283,6 +289,15 @@ def test_an_answer_too_large_to_hold_passes_and_is_listed(
     assert "receipt-id" not in got.headers
     (listed,) = gateway_at.ask("/receipts", method="GET").body.splitlines()
     assert verify(listed, gateway_at.trust, response=got.body, promise=True).response
+
+
+@pytest.mark.parametrize("path", ["/lines", "/packed"])
+def test_what_has_no_stated_length_passes_and_is_listed(path: str, gateway_at: Gateway) -> None:
+    got = gateway_at.ask(path)
+    assert "receipt-id" not in got.headers
+    (listed,) = gateway_at.ask("/receipts", method="GET").body.splitlines()
+    found = verify(listed, gateway_at.trust, response=got.body, promise=True)
+    assert (found.receipt.stream, found.receipt.complete) == (False, True)
 
 
 @pytest.mark.parametrize("path", ["/breaks", "/slow"])

@@ -148,6 +148,8 @@ def test_lost_power_takes_only_what_was_not_durable(number: int, tmp_path: Path)
                 scene.issuer.flush()
                 durable = len(promises)
                 seen.append(checkpoint_of(scene.folder))
+                if rng.random() < 0.5:
+                    scene.cosign(1)
         scene.issuer.abandon()
         disk.lose(rng)
         scene.reopen()

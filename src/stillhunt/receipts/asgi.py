@@ -3,13 +3,15 @@
     app = Receipts(app, store="receipts", keys="issuer.json")
 
 A plain answer is held until it is whole and then carries the header fields; an event stream passes at once and ends
-with an ``event: receipt``. Account holders fetch receipts under ``/receipts`` (spec/receipt.md, sections 18 to 20).
+with an ``event: receipt``; what is neither JSON nor of stated length passes, and its receipt waits in the list.
+Account holders fetch receipts under ``/receipts`` (spec/receipt.md, sections 18 to 20).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from pathlib import Path
@@ -70,6 +72,7 @@ class Receipts:
         self._settings = settings or IssuerSettings()
         self._store = Path(store)
         self._keys = Path(keys)
+        self._opening = threading.Lock()
         self._issuer: Issuer | None = None
         self._batches: Batches | None = None
         self._signer: HeaderSigner | None = None
@@ -89,14 +92,15 @@ class Receipts:
 
     def issuer(self) -> Issuer:
         """The open store; opened on first use."""
-        if self._issuer is None:
-            self._issuer = Issuer(self._store, read_keys(self._keys), self._settings)
-            self._batches = Batches(self._issuer, self._settings.batch_ms)
-            self._signer = HeaderSigner(self._issuer.keys.current)
-            found = self._issuer.recovery
-            if not found.clean:
-                _log.warning("the store %s was not closed: %s", self._store, found)
-        return self._issuer
+        with self._opening:
+            if self._issuer is None:
+                self._issuer = Issuer(self._store, read_keys(self._keys), self._settings)
+                self._batches = Batches(self._issuer, self._settings.batch_ms)
+                self._signer = HeaderSigner(self._issuer.keys.current)
+                found = self._issuer.recovery
+                if not found.clean:
+                    _log.warning("the store %s was not closed: %s", self._store, found)
+            return self._issuer
 
     def close(self) -> None:
         """Logs what is left and closes the store. A server that knows ``lifespan`` does this by itself."""
@@ -215,8 +219,14 @@ class _Exchange:
             self._stream = StreamUsage()
             headers = [one for one in message.get("headers", []) if one[0].lower() != b"content-length"]
             await self._send({**message, "headers": headers})
-        else:
+        elif (
+            kind == b"application/json"
+            or _header(message, b"content-length")
+            or message["status"] in _NO_BODY
+        ):
             self._held = []
+        else:  # of unknown length: it passes, and its receipt is fetched later
+            await self._send(message)
 
     async def _body(self, piece: bytes, more: bool) -> None:
         self._response.update(piece)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stillhunt.errors import InputError, OutputError, StillhuntError
 from stillhunt.receipts.canonical import canonical, to_base64
+from stillhunt.receipts.checkpoints import Checkpoint
 from stillhunt.receipts.commitments import entry_of
 from stillhunt.receipts.disk import Disk
 from stillhunt.receipts.document import VOID_FORMAT, Document, time_text
@@ -94,12 +95,12 @@ class Issuer:
         self._journal = Journal(
             folder,
             self._disk,
-            kept=0 if signed is None else signed.size,
+            kept=max((one.size for one in signed), default=0),
             most_unsynced=self._settings.most_unsynced,
         )
         try:
             self._stored = StoredReceipts(self._journal, Tables(folder, self._disk), keys, self._entry)
-            self._start(0 if signed is None else signed.size, None if signed is None else signed.root)
+            self._start(signed)
         except BaseException:
             self._journal.abandon()
             raise
@@ -219,27 +220,22 @@ class Issuer:
         """Lets go of the store as a crash would."""
         self._journal.abandon()
 
-    def _start(self, signed: int, root: bytes | None) -> None:
-        """Brings the log level with the journal and reads who was last."""
+    def _start(self, signed: list[Checkpoint]) -> None:
+        """Brings the log level with the journal, holds it to what was ``signed``, and reads who was last."""
         self._policy = self._stored.tables.policy(
             Policy(self.keys.current.public.id.hex(), self._settings.batch_ms, self._settings.logged_within_s)
         )
         size = self._journal.size
-        durable = min(self._log.durable(), signed)
         clean = self.recovery.clean
+        durable = min(self._log.durable(), size)
         if not clean:
             self._log.forget_after(durable)
         self._log.resume(durable)
         self._pending_from = durable
-        for stop in dict.fromkeys((signed, size)):
-            while self._log.size < stop:
-                batch = []
-                for index in range(self._log.size, min(stop, self._log.size + _REBUILD)):
-                    batch.append(self._stored.entry(index, self._journal.record(index)))
-                    self._pending.append(batch[-1])
-                self._log.append(batch)
-            self._log.write_partials()
-            if stop == signed and root is not None and self._log.root() != root:
+        roots = [(one.size, one.root) for one in signed if one.size >= durable]
+        for stop, root in [*roots, (size, None)]:
+            self._log_up_to(stop)
+            if root is not None and self._log.root() != root:
                 raise InputError(
                     "the journal does not lead to the checkpoint that this log signed",
                     str(self.folder),
@@ -257,6 +253,16 @@ class Issuer:
             index += len(tags)
         self._last = {tag: _Last(place, 0, None) for tag, place in places.items()}
         self._last_ms = self._journal.record(size - 1).time_ms if size else 0
+
+    def _log_up_to(self, stop: int) -> None:
+        """Logs records of the journal up to ``stop``, without a checkpoint."""
+        while self._log.size < stop:
+            batch = []
+            for index in range(self._log.size, min(stop, self._log.size + _REBUILD)):
+                batch.append(self._stored.entry(index, self._journal.record(index)))
+                self._pending.append(batch[-1])
+            self._log.append(batch)
+        self._log.write_partials()
 
     def _record(self, tag: bytes, answer: Answer) -> Record:
         last = self._last.get(tag)

@@ -107,9 +107,12 @@ class Journal(JournalReader):
         self.folder = folder
         self._disk = disk
         self._lock = _lock(folder)
+        handles = [self._lock]
         try:
             self._records = os.open(folder / "journal", os.O_RDWR | os.O_CREAT, 0o600)
+            handles.append(self._records)
             self._nonces = os.open(folder / "nonces", os.O_RDWR | os.O_CREAT, 0o600)
+            handles.append(self._nonces)
             size, records, torn = self._recover(kept)
             self.size = size
             runs, clean = self._open_run(most_unsynced)
@@ -118,7 +121,8 @@ class Journal(JournalReader):
             self.sync()
             disk.sync_files([folder])
         except BaseException:
-            os.close(self._lock)
+            for handle in handles:
+                os.close(handle)
             raise
 
     def append(self, record: bytes, nonce: bytes) -> None:

@@ -17,6 +17,7 @@ from stillhunt.receipts.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_ha
 from stillhunt.receipts.notes import Note, SigningKey, check_signature, sign_note
 from stillhunt.receipts.tiles import (
     CHECKPOINT,
+    COSIGNED,
     HEIGHT,
     WIDTH,
     TileReader,
@@ -42,24 +43,27 @@ class LogWriter:
         self._written: set[Path] = set()
         self._outgrown: list[Path] = []
 
-    def signed(self) -> Checkpoint | None:
-        """The checkpoint that this log signed last, None for a new log.
+    def signed(self) -> list[Checkpoint]:
+        """The newest checkpoint of this log and the newest cosigned one, by size; none for a new log. After a loss of
+        power either may be the larger.
 
-        Raises VerificationError where it cannot be read or its signature is wrong, InputError where it is another
+        Raises VerificationError where one cannot be read or its signature is wrong, InputError where it is another
         log's. After a change of the log's key the old key's signature is left to the comparison of roots.
         """
-        if not (self.folder / CHECKPOINT).exists():
-            return None
-        note = read_latest(self.folder)
-        checkpoint = read_checkpoint(note.text)
-        check_signature(note, self._key.public)
-        if checkpoint.origin != self._key.public.name:
-            raise InputError(
-                f"the log is of {checkpoint.origin!r}, the key of {self._key.public.name!r}",
-                str(self.folder),
-                "Give the keys of this log, or a new store.",
-            )
-        return checkpoint
+        found = []
+        for name in (CHECKPOINT, COSIGNED):
+            if (self.folder / name).exists():
+                note = read_latest(self.folder, name)
+                checkpoint = read_checkpoint(note.text)
+                check_signature(note, self._key.public)
+                if checkpoint.origin != self._key.public.name:
+                    raise InputError(
+                        f"the log is of {checkpoint.origin!r}, the key of {self._key.public.name!r}",
+                        str(self.folder),
+                        "Give the keys of this log, or a new store.",
+                    )
+                found.append(checkpoint)
+        return sorted(found, key=lambda one: one.size)
 
     def durable(self) -> int:
         """How many entries have tiles that no loss of power can take."""
