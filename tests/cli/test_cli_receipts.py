@@ -128,6 +128,16 @@ def test_erasing_and_rotating(run: Run, scene: Scene, tmp_path: Path) -> None:
     assert run("trust", "--keys", "issuer.json") == (0, said)
 
 
+def test_a_void(run: Run, scene: Scene, tmp_path: Path) -> None:
+    lost = scene.issuer._stored.secrets.receipt_id(1, 99).hex()
+    (tmp_path / "void.json").write_text(scene.issuer.void(lost))
+    code, said = run("void", "void.json", "--trust", "trust.txt")
+    assert (code, f"the id {lost} is void" in said) == (0, True)
+    assert run("verify", "void.json", "--trust", "trust.txt")[0] == 1
+    code, said = run("void", "one.json", "--trust", "trust.txt", "--json")
+    assert (code, json.loads(said)["step"]) == (1, 1)
+
+
 def test_the_page_is_one_file(run: Run, tmp_path: Path) -> None:
     assert run("page", "--out", "verify.html")[0] == 0
     assert "<title>" in (tmp_path / "verify.html").read_text()

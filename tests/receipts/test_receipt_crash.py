@@ -3,7 +3,6 @@ durable lost."""
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -26,7 +25,7 @@ from stillhunt.receipts.journal import Journal
 from stillhunt.receipts.records import RECORD_BYTES
 from stillhunt.receipts.tiles import TileReader, prove_consistency, read_latest
 from stillhunt.receipts.trust import read_trust
-from stillhunt.receipts.verify import verify
+from stillhunt.receipts.verify import verify, verify_void
 
 KILLS = int(os.environ.get("STILLHUNT_KILLS", "5"))
 LOAD = """
@@ -76,8 +75,7 @@ def check_promises(issuer: Issuer, promises: list[Document], durable: int) -> in
         except LookupError:
             void += 1
             assert number >= durable, f"promise {number} was durable and is gone"
-            statement = json.loads(issuer.void(promise.receipt.id))["receipt"]
-            assert (statement["format"], statement["id"]) == ("stillhunt-void/1", promise.receipt.id)
+            assert verify_void(issuer.void(promise.receipt.id), trust).id == promise.receipt.id
         else:
             assert found is not None
             assert (found.receipt, found.signature) == (promise.receipt, promise.signature)

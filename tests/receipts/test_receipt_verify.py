@@ -30,7 +30,7 @@ from stillhunt.receipts.document import Document
 from stillhunt.receipts.failure import VerificationError
 from stillhunt.receipts.journal import erase
 from stillhunt.receipts.trust import read_trust
-from stillhunt.receipts.verify import split_stream, verify
+from stillhunt.receipts.verify import split_stream, verify, verify_void
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -301,6 +301,34 @@ def test_of_a_stream_the_bytes_before_the_receipt_event_count(tmp_path: Path) ->
     assert refused(document, scene, response=body[:-1], promise=True).step == 5
     lone = b"event: receipt\ndata: {}\n\n"
     assert split_stream(lone) == (b"", "{}")
+
+
+def test_a_void_is_verified_and_is_no_receipt(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "store")
+    lost = scene.promise(range(2))[1]
+    scene.issuer.abandon()
+    journal = tmp_path / "store" / "journal"
+    journal.write_bytes(journal.read_bytes()[:183])
+    scene.reopen()
+    text = scene.issuer.void(lost.receipt.id)
+    void = verify_void(text, scene.trust)
+    assert (void.id, void.issuer) == (lost.receipt.id, NAME)
+    assert refused(text, scene).step == 1
+    with pytest.raises(VerificationError):
+        verify_void(lost.encode(), scene.trust)
+    for old, new, step in [
+        (lost.receipt.id, "11" * 16, 3),
+        (void.key, "00000000", 2),
+        (void.time, "2026-10-01T00:00:00.000Z", 2),
+        (void.time, "2026-11-25T00:00:00.000Z", 3),
+        ("stillhunt-void/1", "stillhunt-receipt/1", 1),
+        ('"time"', '"when"', 1),
+        (lost.receipt.id, "11", 1),
+        ('"signature"', '"signed"', 1),
+    ]:
+        with pytest.raises(VerificationError) as caught:
+            verify_void(text.replace(old, new), scene.trust)
+        assert caught.value.step == step
 
 
 def test_indexes_of_proofs_are_places_in_the_log(documents: list[Document]) -> None:

@@ -27,7 +27,7 @@ from stillhunt.receipts.page import page
 from stillhunt.receipts.records import NO_RECORD
 from stillhunt.receipts.stored import LOG, read_store, verify_journal
 from stillhunt.receipts.trust import Trust, read_trust
-from stillhunt.receipts.verify import split_stream, verify
+from stillhunt.receipts.verify import split_stream, verify, verify_void
 
 _HELP = """
 Signed receipts for answers, and the log that nobody can rewrite.
@@ -74,6 +74,7 @@ def register(app: typer.Typer) -> None:
     group.command("verify", help=_VERIFY)(verify_one)
     group.command("chain", help=_CHAIN)(chain)
     group.command("audit", help=_AUDIT)(audit)
+    group.command("void")(verify_void_one)
     group.command("erase")(erase_one)
     group.command("page")(write_page)
     app.add_typer(group, name="receipts")
@@ -133,6 +134,20 @@ def verify_one(
         "logged_by": None if found.logged_by is None else found.logged_by.isoformat(),
     }
     _accept(facts, as_json, _sentence(facts))
+
+
+def verify_void_one(
+    file: Annotated[Path, typer.Argument(help="What the issuer answered for an id that it calls void.")],
+    trust: TrustFile,
+    as_json: AsJson = False,
+) -> None:
+    """Verifies the issuer's word that no receipt with an id will ever be valid."""
+    trusted = _trust(trust)
+    try:
+        void = verify_void(_bytes(file), trusted)
+    except VerificationError as error:
+        _refuse(at_step(error, error.step, str(file)), as_json)
+    _accept(asdict(void), as_json, f"{void.issuer} says at {void.time} that the id {void.id} is void")
 
 
 def chain(

@@ -77,6 +77,25 @@ class Document:
         return json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+@dataclass(frozen=True)
+class Void:
+    """The issuer's word that no receipt with this id will ever be valid."""
+
+    id: str
+    issuer: str
+    key: str
+    time: str
+    format: str = VOID_FORMAT
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over."""
+        return VOID_FORMAT.encode() + b"\n" + canonical(self.__dict__)
+
+    def encode(self, signature: bytes) -> str:
+        """One line of JSON."""
+        return canonical({"receipt": asdict(self), "signature": to_base64(signature)}).decode()
+
+
 def time_text(ms: int) -> str:
     """Milliseconds since 1970 as a receipt writes them."""
     return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
@@ -103,6 +122,22 @@ def read_document(text: str | bytes) -> Document:
     return Document(read_receipt(parts["receipt"]), signature, opening, proof)
 
 
+def read_void(text: str | bytes) -> tuple[Void, bytes]:
+    """Parses a void and its signature. Raises VerificationError."""
+    parts = read_object(text, "void")
+    values = parts.get("receipt")
+    if set(parts) != {"receipt", "signature"} or not isinstance(values, dict):
+        raise VerificationError(
+            f"expected 'receipt' and 'signature', got {', '.join(sorted(parts)) or 'nothing'}"
+        )
+    if values.get("format") != VOID_FORMAT or set(values) != {one.name for one in fields(Void)}:
+        raise VerificationError(
+            f"expected a void of format {VOID_FORMAT!r}, got format {values.get('format')!r}"
+        )
+    _check(values)
+    return Void(**values), from_base64(parts["signature"], SIGNATURE_BYTES, "signature")
+
+
 def read_receipt(values: Mapping[str, Any]) -> Receipt:
     """The receipt of parsed JSON; every name must be there and none besides. Raises VerificationError."""
     if values.get("format") != FORMAT:
@@ -111,11 +146,15 @@ def read_receipt(values: Mapping[str, Any]) -> Receipt:
     if set(values) != names:
         missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
         raise VerificationError(f"receipt: missing {missing or 'nothing'}, unknown {unknown or 'nothing'}")
-    for name, wanted in _CHECKS.items():
-        problem = wanted(values[name])
+    _check(values)
+    return Receipt(**values)
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    for name in values.keys() & _CHECKS.keys():
+        problem = _CHECKS[name](values[name])
         if problem:
             raise VerificationError(f"{name}: expected {problem}, got {str(values[name])[:60]!r}")
-    return Receipt(**values)
 
 
 def _number(low: int, high: int, or_null: bool = False) -> Any:

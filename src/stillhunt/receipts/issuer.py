@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stillhunt.errors import InputError, OutputError, StillhuntError
-from stillhunt.receipts.canonical import canonical, to_base64
 from stillhunt.receipts.checkpoints import Checkpoint
 from stillhunt.receipts.commitments import entry_of
 from stillhunt.receipts.disk import Disk
-from stillhunt.receipts.document import VOID_FORMAT, Document, time_text
+from stillhunt.receipts.document import Document, Void, time_text
 from stillhunt.receipts.journal import Journal, Recovery
 from stillhunt.receipts.keys import IssuerKeys
 from stillhunt.receipts.log import LogWriter
@@ -197,15 +196,10 @@ class Issuer:
         try:
             found = self.document(receipt_id)
         except LookupError:
-            fields = {
-                "format": VOID_FORMAT,
-                "id": receipt_id,
-                "issuer": self.keys.name,
-                "key": self.keys.current.public.id.hex(),
-                "time": time_text(self._now_ms()),
-            }
-            signature = self.keys.current.sign(VOID_FORMAT.encode() + b"\n" + canonical(fields))
-            return canonical({"receipt": fields, "signature": to_base64(signature)}).decode()
+            void = Void(
+                receipt_id, self.keys.name, self.keys.current.public.id.hex(), time_text(self._now_ms())
+            )
+            return void.encode(self.keys.current.sign(void.signed_bytes()))
         reason = "this store never gave this id" if found is None else "the receipt with this id is valid"
         raise InputError(reason, receipt_id)
 

@@ -19,7 +19,7 @@ from stillhunt.receipts.commitments import (
     request_commitment,
     response_commitment,
 )
-from stillhunt.receipts.document import Document, Receipt, read_document
+from stillhunt.receipts.document import Document, Receipt, Void, read_document, read_void
 from stillhunt.receipts.failure import VerificationError, at_step
 from stillhunt.receipts.merkle import verify_inclusion
 from stillhunt.receipts.proofs import read_proof
@@ -85,6 +85,18 @@ def verify_promise(found: Document, trust: Trust) -> None:
     with _step(3):
         if not key.verify(receipt.signed_bytes(), found.signature):
             raise VerificationError("the signature is not valid for this receipt: one of the two was altered")
+
+
+def verify_void(text: str | bytes, trust: Trust) -> Void:
+    """Verifies the issuer's word that an id is void: steps 1 to 3, for a void. Raises VerificationError."""
+    with _step(1):
+        void, signature = read_void(text)
+    with _step(2):
+        key = trust.receipt_key(void.issuer, void.key, datetime.fromisoformat(void.time))
+    with _step(3):
+        if not key.verify(void.signed_bytes(), signature):
+            raise VerificationError("the signature is not valid for this void: one of the two was altered")
+    return void
 
 
 def _verify_inclusion(found: Document, trust: Trust) -> tuple[int, list[datetime]]:
