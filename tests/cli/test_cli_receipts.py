@@ -123,6 +123,8 @@ def test_erasing_and_rotating(run: Run, scene: Scene, tmp_path: Path) -> None:
     document = scene.issuer.document(receipt_id)
     assert document is not None
     assert "nonce" not in document.opening
+    code, said = run("cose", receipt_id, "--store", "store", "--keys", "issuer.json", "--out", "receipt.cose")
+    assert (code, (tmp_path / "receipt.cose").read_bytes()[:2]) == (0, b"\xd2\x84")
     code, said = run("keygen", "--keys", "issuer.json", "--rotate")
     assert (code, said.count("receipt-key"), said.count(" until ")) == (0, 2, 1)
     assert run("trust", "--keys", "issuer.json") == (0, said)

@@ -17,6 +17,7 @@ from stillhunt.cli.status import DONE, FOUND
 from stillhunt.engines.output import whole_file
 from stillhunt.errors import InputError, OutputError
 from stillhunt.receipts.chain import verify_chain
+from stillhunt.receipts.cose import cose_receipt
 from stillhunt.receipts.document import Document, read_document
 from stillhunt.receipts.failure import VerificationError, at_step
 from stillhunt.receipts.journal import erase
@@ -24,8 +25,9 @@ from stillhunt.receipts.keys import IssuerKeys, new_keys, read_keys, write_keys
 from stillhunt.receipts.log_audit import verify_log
 from stillhunt.receipts.notes import read_note
 from stillhunt.receipts.page import page
+from stillhunt.receipts.proofs import read_proof
 from stillhunt.receipts.records import NO_RECORD
-from stillhunt.receipts.stored import LOG, read_store, verify_journal
+from stillhunt.receipts.stored import LOG, StoredReceipts, read_store, verify_journal
 from stillhunt.receipts.trust import Trust, read_trust
 from stillhunt.receipts.verify import split_stream, verify, verify_void
 
@@ -75,6 +77,7 @@ def register(app: typer.Typer) -> None:
     group.command("chain", help=_CHAIN)(chain)
     group.command("audit", help=_AUDIT)(audit)
     group.command("void")(verify_void_one)
+    group.command("cose")(write_cose)
     group.command("erase")(erase_one)
     group.command("page")(write_page)
     app.add_typer(group, name="receipts")
@@ -205,19 +208,30 @@ def audit(
     _accept(asdict(found), as_json, text)
 
 
+def write_cose(
+    receipt: Annotated[str, typer.Argument(help="Id of the receipt.")],
+    store: Annotated[Path, typer.Option(help="The issuer's store.")],
+    keys: KeyFile,
+    to: Annotated[Path, typer.Option("--out", help="Where to write the COSE receipt.")],
+) -> None:
+    """Writes a COSE receipt (RFC 9942) of a logged receipt, for verifiers that speak COSE."""
+    issuer = read_keys(keys)
+    stored = read_store(store, issuer)
+    document = stored.document_at(_place(stored, receipt))
+    assert document.proof is not None  # a store is read as far as it is logged
+    data = cose_receipt(read_proof(document.proof), issuer.log, receipt)
+    with whole_file(to) as aside:
+        aside.write_bytes(data)
+    out.print(f"cose receipt: {to}", soft_wrap=True, markup=False)
+
+
 def erase_one(
     receipt: Annotated[str, typer.Argument(help="Id of the receipt.")],
     store: Annotated[Path, typer.Option(help="The issuer's store.")],
     keys: KeyFile,
 ) -> None:
     """Erases the nonce of a receipt: it stays in its chain and in the log, and says nothing of its content any more."""
-    try:
-        index = read_store(store, read_keys(keys)).find(receipt)
-    except LookupError:
-        index = None
-    if index is None:
-        raise InputError("expected the id of a logged receipt of this store", receipt)
-    erase(store, index)
+    erase(store, _place(read_store(store, read_keys(keys)), receipt))
     out.print(f"erased the nonce of receipt {receipt}", soft_wrap=True, markup=False)
 
 
@@ -231,6 +245,16 @@ def write_page(
     with whole_file(to) as aside:
         aside.write_text(page(), encoding="utf-8")
     out.print(f"page: {to}", soft_wrap=True, markup=False)
+
+
+def _place(stored: StoredReceipts, receipt: str) -> int:
+    try:
+        index = stored.find(receipt)
+    except LookupError:
+        index = None
+    if index is None:
+        raise InputError("expected the id of a logged receipt of this store", receipt)
+    return index
 
 
 def _of_account(store: Path, keys: IssuerKeys, account: str) -> list[Document]:
