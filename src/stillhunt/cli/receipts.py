@@ -28,6 +28,7 @@ from stillhunt.receipts.page import page
 from stillhunt.receipts.proofs import read_proof
 from stillhunt.receipts.records import NO_RECORD
 from stillhunt.receipts.stored import LOG, StoredReceipts, read_store, verify_journal
+from stillhunt.receipts.timestamps import check_stamp, read_roots, stamp
 from stillhunt.receipts.trust import Trust, read_trust
 from stillhunt.receipts.verify import split_stream, verify, verify_void
 
@@ -78,6 +79,8 @@ def register(app: typer.Typer) -> None:
     group.command("audit", help=_AUDIT)(audit)
     group.command("void")(verify_void_one)
     group.command("cose")(write_cose)
+    group.command("stamp")(stamp_log)
+    group.command("stamped")(verify_stamp)
     group.command("erase")(erase_one)
     group.command("page")(write_page)
     app.add_typer(group, name="receipts")
@@ -223,6 +226,35 @@ def write_cose(
     with whole_file(to) as aside:
         aside.write_bytes(data)
     out.print(f"cose receipt: {to}", soft_wrap=True, markup=False)
+
+
+def stamp_log(
+    log: Annotated[Path, typer.Argument(help="Folder of the log.")],
+    authority: Annotated[str, typer.Option(help="URL of a time-stamping authority (RFC 3161).")],
+    roots: Annotated[Path, typer.Option(help="Root certificates of the authority (PEM).")],
+) -> None:
+    """Has the newest checkpoint of a log time-stamped; run it once a day."""
+    try:
+        path = stamp(log, authority, read_roots(roots))
+    except VerificationError as error:
+        _refuse(error, as_json=False)
+    out.print(f"time-stamp: {path}", soft_wrap=True, markup=False)
+
+
+def verify_stamp(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, byte for byte.")],
+    reply: Annotated[Path, typer.Argument(metavar="STAMP", help="Its time-stamp, a .tsr file.")],
+    roots: Annotated[Path, typer.Option(help="Root certificates of the authority (PEM).")],
+    as_json: AsJson = False,
+) -> None:
+    """Verifies the time-stamp of a checkpoint; with `audit --since` it dates what the log held."""
+    try:
+        when = check_stamp(_bytes(checkpoint), _bytes(reply), read_roots(roots))
+    except VerificationError as error:
+        _refuse(at_step(error, error.step, str(reply)), as_json)
+    _accept(
+        {"stamped": when.isoformat()}, as_json, f"the authority saw this checkpoint at {when.isoformat()}"
+    )
 
 
 def erase_one(
