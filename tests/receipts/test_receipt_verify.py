@@ -36,13 +36,19 @@ Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("receipts") / "store")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, list[Document]]:
+    scene = Scene(tmp_path_factory.mktemp("receipts") / "store")
+    return scene, scene.logged(range(9))
 
 
 @pytest.fixture(scope="module")
-def documents(scene: Scene) -> list[Document]:
-    return scene.logged(range(9))
+def scene(made: tuple[Scene, list[Document]]) -> Scene:
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def documents(made: tuple[Scene, list[Document]]) -> list[Document]:
+    return made[1]
 
 
 def refused(document: Document | str, scene: Scene, **given: Any) -> VerificationError:
