@@ -22,6 +22,7 @@ test:  ## every check: style, types, import direction, tests against real server
 	@tools/setup.sh chromium
 	@tools/setup.sh litellm
 	@tools/setup.sh marks
+	@tools/setup.sh golang
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 

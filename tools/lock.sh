@@ -7,3 +7,4 @@ compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-has
 "${compile[@]}" pyproject.toml --output-file requirements/runtime.lock "$@"
 "${compile[@]}" pyproject.toml --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock "$@"
 "${compile[@]}" --group bench --constraint requirements/dev.lock --output-file requirements/bench.lock "$@"
+"${compile[@]}" requirements/golang.in --output-file requirements/golang.lock "$@"

@@ -3,6 +3,7 @@
 #   tools/setup.sh runtime|dev|bench   the virtual environment .venv, from the lock of that name
 #   tools/setup.sh litellm             LiteLLM's proxy in an environment of its own, .venvs/litellm
 #   tools/setup.sh marks               torch and transformers in an environment of their own, .venvs/marks
+#   tools/setup.sh golang              Go, whose own packages check our log, in .venvs/golang
 #   tools/setup.sh chromium|postgres   a Debian package, installed when we are root
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -76,7 +77,11 @@ marks)
         echo "$want" >.venvs/marks/.stillhunt-stamp
     fi
     ;;
+golang)
+    environment .venvs/golang requirements/golang.lock
+    finish .venvs/golang
+    ;;
 chromium) command -v chromium >/dev/null || debian chromium fonts-dejavu-core ;;
 postgres) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || debian postgresql ;;
-*) die "expected one of runtime, dev, bench, litellm, marks, chromium, postgres; got '${1:-}'" ;;
+*) die "expected one of runtime, dev, bench, litellm, marks, golang, chromium, postgres; got '${1:-}'" ;;
 esac
