@@ -7,14 +7,17 @@ below 100 were). Run: ``python -m bench.detection [--scale small|full] [--profil
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
-from bench.result import Row, show, write
+from bench.result import OUT, Row, show, write
 from scipy.stats import beta
 
 from stillhunt.cli.scanning import Input, scan
@@ -115,13 +118,36 @@ def _share(case: str, metric: str, k: int, n: int) -> Row:
     return Row(case, metric, k / n if n else 0.0, "share", n=n, low=low, high=high)
 
 
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "benchmark.md"
+_MADE = re.compile(r"(<!-- made: detection -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL)
+
+
+def tell(measured: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the figures into docs/explanation/benchmark.md, between its marks."""
+    lines = ["| profile | figure | value | 95 % interval | of |", "|---|---|---|---|---|"]
+    for row in measured:
+        between = "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
+        value = f"{row['value']:.4f}" if row["unit"] == "share" else f"{row['value']:.4g} {row['unit']}"
+        lines.append(f"| `{row['case']}` | {row['metric']} | {value} | {between} | {row['n']:,} |")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(
+        _MADE.sub(lambda part: part[1] + "\n".join(lines) + "\n" + part[2], page), encoding="utf-8"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
     parser.add_argument("--profile", action="append", help="which profiles; default: demo and honest")
     parser.add_argument("--seeds", type=int, help="how many logs of each profile")
+    parser.add_argument(
+        "--page", action="store_true", help="write the figures into the docs; alone: those of the last run"
+    )
     given = parser.parse_args(arguments)
+    if given.page and not given.profile and not given.seeds:
+        tell(json.loads((OUT / "detection.json").read_text(encoding="utf-8")))
+        return
     measured: list[Row] = []
     for profile in given.profile or ["demo", "honest"]:
         tally = Tally()
@@ -135,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measured += rows(profile, tally)
     show(measured)
     print(f"written to {write('detection', measured)}")
+    if given.page:
+        tell([asdict(row) for row in measured])
 
 
 if __name__ == "__main__":
