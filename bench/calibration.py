@@ -22,19 +22,21 @@ from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
 from stillhunt.campaigns.evidence import weigh
-from stillhunt.campaigns.groups import group_evidence
+from stillhunt.campaigns.groups import Conduct, group_evidence
+from stillhunt.campaigns.moves import hands_off, prompt_moves
 from stillhunt.campaigns.pipeline import ScanSettings, collect, find_campaigns
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.stages import Stages
 from stillhunt.campaigns.summarise import countries
-from stillhunt.campaigns.turns import Sessions, keeps_time, session_starts, takes_turns
+from stillhunt.campaigns.turns import keeps_time, session_starts, takes_turns
 from stillhunt.engines.duckdb import DuckDB
 
-GROUP_TESTS: tuple[Callable[[Sessions, NDArray[np.int32]], tuple[float, float, int]], ...] = (
-    takes_turns,
-    keeps_time,
-)
-"""Tests of groups that rest on no link."""
+GROUP_TESTS: Mapping[str, Callable[[Conduct, NDArray[np.int32]], float]] = {
+    "takes_turns": lambda conduct, group: takes_turns(conduct.sessions, group)[1],
+    "keeps_time": lambda conduct, group: keeps_time(conduct.sessions, group)[1],
+    "hands_off": lambda conduct, group: hands_off(conduct.moves, group)[2],
+}
+"""p-values of the tests of groups that rest on no link."""
 SIZES: Mapping[int, float] = {3: 0.25, 4: 0.2, 5: 0.15, 8: 0.15, 20: 0.1, 50: 0.15}
 """Group sizes, and the share of a log's accounts that is cut into groups of each."""
 LEVELS = (0.5, 0.25, 0.1, 0.05, 0.01, 0.001)
@@ -76,15 +78,15 @@ def p_values(seed: int, accounts: int) -> P:
     result: P = {}
     with DuckDB(memory="1GB", threads=1) as engine:
         log, seen = open_population(engine, independent(seed, accounts))
-        where, sessions = countries(log), session_starts(log)
+        where, conduct = countries(log), Conduct(session_starts(log), prompt_moves(log))
         groups = groups_at_random(seed, log.accounts)
         for signal, artefacts in collect(log, seen, SIGNALS_V1):
-            nats = group_evidence(weigh([(signal, artefacts)], where), sessions, groups)[:, 0]
+            nats = group_evidence(weigh([(signal, artefacts)], where), conduct, groups)[:, 0]
             for group, evidence in zip(groups, nats, strict=True):
                 result.setdefault((signal.name, len(group)), []).append(float(np.exp(-evidence)))
-    for test in GROUP_TESTS:
+    for name, test in GROUP_TESTS.items():
         for group in groups:
-            result.setdefault((test.__name__, len(group)), []).append(test(sessions, group)[1])
+            result.setdefault((name, len(group)), []).append(test(conduct, group))
     return result
 
 
@@ -101,10 +103,10 @@ def p_values_of_timers(seed: int, accounts: int) -> P:
     result: P = {}
     with DuckDB(memory="1GB", threads=1) as engine:
         log, _ = open_population(engine, timers(seed, accounts, 0.1))
-        sessions = session_starts(log)
+        conduct = Conduct(session_starts(log), prompt_moves(log))
     for group in groups_at_random(seed, accounts):
-        for test in GROUP_TESTS:
-            result.setdefault((test.__name__, len(group)), []).append(test(sessions, group)[1])
+        for name in ("takes_turns", "keeps_time"):
+            result.setdefault((name, len(group)), []).append(GROUP_TESTS[name](conduct, group))
     return result
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from stillhunt.campaigns.evidence import Evidence, weigh
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.log import Log, open_log
+from stillhunt.campaigns.moves import Moves
 from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.signals.signal import LINKS, Artefacts, Signal
 from stillhunt.campaigns.turns import Sessions, session_starts
@@ -169,3 +171,23 @@ def make_sessions(starts: np.ndarray, seed: int = 0) -> Sessions:
             "session_id": [f"s{i}" for i in range(len(day))],
         }
         return session_starts(make_log(engine, requests))
+
+
+def make_moves(accounts: int, moves: Sequence[tuple[int, int, bool, float]] = ()) -> Moves:
+    """Moves from giver to taker: whether the giver's exchange had failed, and the chance of that."""
+    ordered = sorted(moves, key=lambda move: move[:2])
+    giver, taker, failed, chance = (np.array([move[k] for move in ordered]) for k in range(4))
+    itself = np.arange(accounts, dtype=np.int32)
+    return Moves(
+        np.searchsorted(giver, np.arange(accounts + 1)).astype(np.int64),
+        taker.astype(np.int32),
+        failed.astype(np.bool_),
+        chance.astype(np.float64),
+        itself,
+        itself,
+    )
+
+
+def still(sessions: Sessions) -> Conduct:
+    """Conduct of accounts with these sessions, of which no prompt moves."""
+    return Conduct(sessions, make_moves(len(sessions.starts)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 
 import pytest
 from people import ARCHETYPES, REST
 
-from stillhunt.campaigns.kinds import KINDS_V1, SURE, judge_kind
+from stillhunt.campaigns.kinds import BIAS, KINDS_V1, SURE, Trait, judge_kind
 from stillhunt.campaigns.profile import Profile
 from stillhunt.schema.campaigns import KINDS
 
@@ -93,6 +94,26 @@ def test_every_trait_is_bounded_and_has_words(kind: str) -> None:
     assert all(-1 <= trait.value <= 1 and len(trait.words) > 10 for trait in verdict.traits)
     weighed = {name for weights in KINDS_V1.values() for name in weights}
     assert set(names) <= weighed
+
+
+@pytest.mark.parametrize("kind", ARCHETYPES)
+def test_what_traits_add_is_the_score_of_the_kind(kind: str) -> None:
+    """The softmax of the sums, with BIAS, gives the confidences back; a trait without weight adds nothing."""
+    verdict = judge_kind(ARCHETYPES[kind][0], REST, ARCHETYPES[kind][1])
+    scores = {
+        each: BIAS.get(each, 0.0) + sum(replace(verdict, kind=each).adds(trait) for trait in verdict.traits)
+        for each in KINDS_V1
+    }
+    odds = {each: math.exp(score) for each, score in scores.items()}
+    assert {each: value / sum(odds.values()) for each, value in odds.items()} == pytest.approx(
+        verdict.confidences
+    )
+    assert verdict.adds(Trait("unheard of", 1.0, "")) == 0.0
+
+
+def test_a_sure_word_for_an_unnamed_kind_adds_nothing_to_unclear() -> None:
+    verdict = judge_kind(ARCHETYPES["distillation"][0], REST, ARCHETYPES["distillation"][1])
+    assert {replace(verdict, kind="unclear").adds(trait) for trait in verdict.traits} == {0.0}
 
 
 def test_one_more_point_for_a_trait_never_lowers_a_kind_that_wants_it() -> None:

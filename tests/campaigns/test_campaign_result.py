@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from logs import make_evidence, make_moves, make_sessions
+from people import ARCHETYPES, REST
 from planted import DIGEST, FIRM, SMALL, VENDOR, found_in, planted, run, sure
 
 from stillhunt.campaigns import result
+from stillhunt.campaigns.explain import FOR_IT, Case, explain
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.judge import Group
-from stillhunt.campaigns.kinds import KindVerdict
+from stillhunt.campaigns.kinds import KindVerdict, judge_kind
+from stillhunt.campaigns.moves import hands_off
 from stillhunt.campaigns.result import COVERED_BY_USE, Campaigns
+from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
+from stillhunt.campaigns.signals.signal import stated_null
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP, KINDS
 from stillhunt.schema.digests import table_digest
 from stillhunt.schema.findings import Finding
@@ -172,6 +180,39 @@ def test_claims_tell_numbers_of_the_tables(found: Campaigns) -> None:
     assert {"takes_turns", "judge"} <= set(inferred)
     assert inferred["judge"].evidence["q_value"] == row["q_value"]
     assert inferred["takes_turns"].value < 0.5
+
+
+def test_traits_speak_for_the_kind_or_against_it_as_far_as_they_weigh() -> None:
+    """Facts are what adds to the kind's score, counter-evidence what takes off it, each from FOR_IT on; a group test
+    is told with its expectation where it is unlikely by chance."""
+    group, nats = ARCHETYPES["distillation"]
+    kind = judge_kind(replace(group, one_place=0.9), REST, nats)
+    evidence = make_evidence(20, {hands_off_after_refusal: [[0, 1]]})
+    conduct = Conduct(
+        make_sessions(np.ones((20, 1), dtype=np.int32)),
+        make_moves(20, [(i, i + 1, True, 0.1) for i in range(8)]),
+    )
+    members = np.arange(9, dtype=np.int32)
+    judged = Group(members, np.zeros(len(evidence.families) + 1), 9.0, 1e-6, 1e-4)
+    case = Case("c", judged, members, group, kind, [], conduct, {})
+    findings = explain(case, REST, evidence, {"inputs_digest": DIGEST, "artefacts": DIGEST})
+    told = {
+        role: {each.statistic for each in findings if each.role == role and each.method == "kinds"}
+        for role in ("observed", "counter")
+    }
+    adds = {trait.name: kind.adds(trait) for trait in kind.traits}
+    assert told["observed"] == {name for name, value in adds.items() if value >= FOR_IT}
+    assert told["counter"] == {name for name, value in adds.items() if value <= -FOR_IT}
+    assert told["counter"] & {"one_place"}
+    assert len(told["observed"]) >= 4
+    (handed,) = [each for each in findings if each.method == "hands_off"]
+    assert (handed.value, handed.n, handed.channel) == (8.0, 8, "hand_off")
+    assert handed.evidence["expected"] == pytest.approx(0.8)
+    assert handed.null == stated_null(hands_off)
+    assert handed.claim.startswith(
+        "Of 8 pairs of accounts that passed on a prompt within ten minutes, 8 did so"
+    )
+    assert not {"takes_turns", "keeps_time"} & {each.method for each in findings}
 
 
 def test_counter_evidence_is_told(found: Campaigns) -> None:

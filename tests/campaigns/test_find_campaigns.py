@@ -104,7 +104,8 @@ def test_a_log_that_feeds_almost_nothing_finds_nothing() -> None:
 
 def test_a_simulated_log_from_end_to_end(tmp_path: Path) -> None:
     whole = scenario("demo")
-    chosen = replace(scaled(whole, 0.3), operators=whole.operators)  # few people, pools of their full size
+    # Few people, pools of their full size, and twice the traffic, so that pools show in it.
+    chosen = replace(scaled(whole, 0.3), operators=whole.operators, thin=2 * whole.thin)
     write(stream(chosen, 3, 1.0), window(chosen), tmp_path / "log")
     outcome = scan(Input([str(tmp_path / "log")]), tmp_path / "out", Settings(null_runs=10), Silent())
     truth = {row["account_id"]: row for row in pq.read_table(tmp_path / "log" / "truth.parquet").to_pylist()}
@@ -114,6 +115,11 @@ def test_a_simulated_log_from_end_to_end(tmp_path: Path) -> None:
         for row in outcome.campaigns.members.to_pylist()
         if row["membership"] >= FLAG_MEMBERSHIP and kinds[row["campaign_id"]] == "distillation"
     }
+    for pool in whole.operators:
+        mine = {name for name, row in truth.items() if row["campaign"] == pool.name}
+        members = max(sure(outcome.campaigns).values(), key=lambda members: len(members & mine))
+        assert len(members & mine) > 0.5 * len(mine), pool.name
+        assert members <= mine, pool.name
     hostile = {name for name, row in truth.items() if row["kind"] == "distillation"}
     right = flagged & hostile
     assert 0.7 * len(truth) < outcome.accounts <= len(truth)

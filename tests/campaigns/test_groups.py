@@ -6,25 +6,25 @@ import math
 
 import numpy as np
 import pytest
-from logs import make_evidence, make_sessions
+from logs import make_evidence, make_moves, make_sessions, still
 from scipy.stats import binom
 
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import COVERS, group_evidence
+from stillhunt.campaigns.groups import COVERS, Conduct, group_evidence, moving_evidence
+from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_device import shares_device
 from stillhunt.campaigns.signals.shares_parameters import shares_parameters
 from stillhunt.campaigns.signals.shares_payment import shares_payment
-from stillhunt.campaigns.turns import Sessions
 from stillhunt.stats.bounds import chernoff_upper
 
 FUNCTIONS = (shares_client_stack, shares_address, shares_parameters, shares_device, shares_payment)
 
 
-def quiet(accounts: int) -> Sessions:
-    """Sessions that say nothing: each account is in use on one day."""
-    return make_sessions(np.ones((accounts, 1), dtype=np.int32))
+def quiet(accounts: int) -> Conduct:
+    """Conduct that says nothing: each account is in use on one day, and no prompt moves."""
+    return still(make_sessions(np.ones((accounts, 1), dtype=np.int32)))
 
 
 def random_evidence(seed: int, accounts: int = 120, artefacts: int = 40) -> Evidence:
@@ -45,21 +45,23 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
     for i, a, r in zip(evidence.link_accounts(), evidence.artefact, evidence.rate, strict=True):
         rows.setdefault(int(i), {})[int(a)] = float(r)
     mine = {i: rows.get(i, {}) for i in group}
-    nats = []
+    nats, told = [], []
     for f in range(len(evidence.families)):
         links = {i: {a: r for a, r in mine[i].items() if evidence.family[a] == f} for i in group}
         family_links = sum(
             int(d) for d, g in zip(evidence.popularity, evidence.family, strict=True) if g == f
         )
-        single = 0.0
+        single, telling = 0.0, set()
         for a in {a for row in links.values() for a in row}:
             carriers = [i for i in group if a in links[i]]
-            if len(carriers) < max(2, COVERS * len(group)):
+            if len(carriers) < 2:
                 continue
             rate = sum(links[i][a] for i in carriers) / len(carriers)
             mean = rate * sum(evidence.activity[i, evidence.signal[a]] for i in group)
             correction = math.log(family_links / evidence.popularity[a])
-            single = max(single, float(chernoff_upper(len(carriers), mean)) - correction)
+            own = float(chernoff_upper(len(carriers), mean)) - correction
+            telling |= set(carriers) if own > 0 else set()
+            single = max(single, own) if len(carriers) >= COVERS * len(group) else single
         matched, expected = 0, 0.0
         for i in group:
             matched += any(a in links[j] for a in links[i] for j in group if j != i)
@@ -72,7 +74,12 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
         if matched - expected >= COVERS * len(group):
             paired = float(chernoff_upper(matched / 2, expected / 2))
         nats.append(max(0.0, max(single, paired) - math.log(2)))
-    return nats
+        told.append(telling)
+    strongest = told[int(np.argmax(nats))]
+    return [
+        n if len(strongest & members) >= COVERS * len(group) else 0.0
+        for n, members in zip(nats, told, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -106,14 +113,64 @@ def test_one_artefact_of_many_members_speaks() -> None:
 
 
 def test_many_pairs_speak_though_no_artefact_is_common() -> None:
-    pairs = [[i, i + 1] for i in range(0, 300, 2)]
-    evidence = make_evidence(300, {shares_payment: pairs})
+    pairs = [[i, i + 1] for i in range(0, 8000, 2)]
+    evidence = make_evidence(8000, {shares_payment: pairs})
     group = np.arange(40, dtype=np.int32)
     strangers = np.arange(0, 80, 2, dtype=np.int32)
-    nats = group_evidence(evidence, quiet(300), [group, strangers])[:, 0]
-    expected = 40 * (1 - math.exp(-39 / 150)) / 2
+    nats = group_evidence(evidence, quiet(8000), [group, strangers])[:, 0]
+    expected = 40 * (1 - math.exp(-39 / 4000)) / 2
     assert nats[0] == pytest.approx(20 * math.log(20 / expected) - 20 + expected - math.log(2), rel=0.05)
     assert nats[1] == 0
+
+
+def test_pairs_of_which_none_tells_by_itself_are_silent() -> None:
+    """In a log of 150 pairs, that two of 40 accounts share a card is no news; so nobody is tied by one that tells."""
+    evidence = make_evidence(300, {shares_payment: [[i, i + 1] for i in range(0, 300, 2)]})
+    assert group_evidence(evidence, quiet(300), [np.arange(40, dtype=np.int32)])[0, 0] == 0.0
+
+
+@pytest.mark.parametrize("common", [0, 4, 5, 10])
+def test_families_that_tie_other_members_do_not_agree(common: int) -> None:
+    """Of a group of twenty, cards tie the first twelve and devices ten, of whom so many are among the twelve."""
+    tied = {shares_payment: list(range(12)), shares_device: list(range(12 - common, 22 - common))}
+    crowd = [[i, i + 1] for i in range(100, 2000, 2)]
+    evidence = make_evidence(2000, {function: [members, *crowd] for function, members in tied.items()})
+    group = np.arange(22 - common if common < 2 else 20, dtype=np.int32)
+    nats = dict(zip(evidence.families, group_evidence(evidence, quiet(2000), [group])[0], strict=False))
+    assert nats["payment"] > 20
+    assert (nats["network"] > 15) == (common >= COVERS * 20)
+    assert nats["network"] > 15 or nats["network"] == 0.0
+
+
+def test_links_that_only_propose_a_group_do_not_speak_for_it() -> None:
+    evidence = make_evidence(
+        400, {hands_off_after_refusal: [list(range(12)), *([i, i + 1] for i in range(100, 300, 2))]}
+    )
+    assert group_evidence(evidence, quiet(400), [np.arange(12, dtype=np.int32)])[0].tolist() == [0.0, 0.0]
+
+
+def test_moves_after_failures_speak_for_the_family_of_hand_offs() -> None:
+    handed = [(i, (i + 1) % 8, True, 0.1) for i in range(8)]
+    evidence = make_evidence(40, {hands_off_after_refusal: [[0, 1], [20, 21]]})
+    conduct = Conduct(quiet(40).sessions, make_moves(40, handed))
+    groups = [np.arange(8, dtype=np.int32), np.arange(20, 28, dtype=np.int32)]
+    nats = group_evidence(evidence, conduct, groups)[:, 0]
+    assert nats.tolist() == pytest.approx([float(chernoff_upper(8, 0.8)) - math.log(2), 0.0])
+
+
+def test_some_accounts_that_hand_off_do_not_speak_for_a_crowd() -> None:
+    """Twelve accounts in a ring; then as many pairs, three accounts in a row and pairs of two only."""
+    ring = [(i, (i + 1) % 12, True, 0.01) for i in range(12)]
+    apart = [(i, i + 1, True, 0.01) for i in range(20, 44, 2)]
+    row = [(50, 51, True, 0.01), (51, 52, True, 0.01)]
+    moves = make_moves(200, [*ring, *apart, *row])
+    sizes = {"ring": (0, 12), "in a crowd": (0, 48), "lost in one": (0, 49), "apart": (20, 24)}
+    groups = [np.arange(start, start + size, dtype=np.int32) for start, size in sizes.values()]
+    groups += [np.array(g, dtype=np.int32) for g in ([50, 51, 52], [20, 21, 60])]
+    pointers = np.concatenate(([0], np.cumsum([len(g) for g in groups]))).astype(np.int64)
+    nats = moving_evidence(moves, pointers, np.concatenate(groups))
+    assert (nats > 0).tolist() == [True, True, False, False, True, False]
+    assert nats[0] == pytest.approx(float(chernoff_upper(12, 0.12)))
 
 
 def test_an_artefact_of_one_member_says_nothing_in_the_smallest_group() -> None:
@@ -123,11 +180,11 @@ def test_an_artefact_of_one_member_says_nothing_in_the_smallest_group() -> None:
 
 def test_some_households_do_not_speak_for_a_crowd() -> None:
     """Families that tie less than COVERS of the members are silent, however surely they tie those."""
-    households = [[10 * i, 10 * i + 1] for i in range(30)]
+    households = [[10 * i, 10 * i + 1] for i in range(10)]
     evidence = make_evidence(
         3000, {shares_payment: [*households, *([i, i + 1] for i in range(1000, 3000, 2))]}
     )
-    crowd = np.arange(300, dtype=np.int32)
+    crowd = np.arange(100, dtype=np.int32)
     families = np.array(sorted(i for pair in households for i in pair), dtype=np.int32)
     nats = group_evidence(evidence, quiet(3000), [crowd, families])[:, 0]
     assert nats[0] == 0.0
@@ -152,7 +209,7 @@ def test_timing_is_the_last_column() -> None:
     sessions = make_sessions(np.vstack((even, free)))
     evidence = make_evidence(40, {shares_address: [[0, 1]]})
     nats = group_evidence(
-        evidence, sessions, [np.arange(20, dtype=np.int32), np.arange(20, 40, dtype=np.int32)]
+        evidence, still(sessions), [np.arange(20, dtype=np.int32), np.arange(20, 40, dtype=np.int32)]
     )
     assert nats[0, -1] > 30
     assert nats[1, -1] < 5

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from logs import make_evidence, make_sessions
+from logs import make_evidence, make_sessions, still
 
 from stillhunt.campaigns.clusters import Candidates, candidates
 from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.judge import Asked, Verdicts, judge
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.null_logs import NullLogs
@@ -18,7 +19,6 @@ from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_payment import shares_payment
 from stillhunt.campaigns.signals.signal import Artefacts
 from stillhunt.campaigns.signals.signs_up_together import signs_up_together
-from stillhunt.campaigns.turns import Sessions
 
 ACCOUNTS = 500
 FUNCTIONS = (shares_client_stack, shares_address, shares_payment, signs_up_together)
@@ -43,29 +43,29 @@ def plant(sharing: Sharing, group: list[int], functions: tuple[Callable[[Log], A
 
 
 @pytest.fixture(scope="module")
-def sessions() -> Sessions:
+def conduct() -> Conduct:
     starts = np.random.default_rng(0).poisson(2.0, (ACCOUNTS, 6))
-    return make_sessions(np.column_stack((np.maximum(starts[:, 0], 1), starts[:, 1:])))
+    return still(make_sessions(np.column_stack((np.maximum(starts[:, 0], 1), starts[:, 1:]))))
 
 
-def verdicts(sharing: Sharing, sessions: Sessions, level: float = 0.05) -> tuple[Verdicts, Evidence]:
+def verdicts(sharing: Sharing, conduct: Conduct, level: float = 0.05) -> tuple[Verdicts, Evidence]:
     evidence = make_evidence(ACCOUNTS, sharing)
-    nulls = NullLogs(evidence, sessions, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
-    return judge(evidence, sessions, candidates(evidence), nulls, Asked(level, 10, threads=1)), evidence
+    nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
+    return judge(evidence, conduct, candidates(evidence), nulls, Asked(level, 10, threads=1)), evidence
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_passes_among_independent_accounts(seed: int, sessions: Sessions) -> None:
-    found, evidence = verdicts(background(seed), sessions)
+def test_nothing_passes_among_independent_accounts(seed: int, conduct: Conduct) -> None:
+    found, evidence = verdicts(background(seed), conduct)
     assert found.candidates > 50
     assert found.groups == ()
     assert found.families == (*evidence.families, "timing")
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_group_that_agrees_in_three_families_passes(seed: int, sessions: Sessions) -> None:
+def test_a_group_that_agrees_in_three_families_passes(seed: int, conduct: Conduct) -> None:
     group = sorted(np.random.default_rng(50 + seed).choice(ACCOUNTS, 12, replace=False).tolist())
-    found, _ = verdicts(plant(background(seed), group, FUNCTIONS[:3]), sessions)
+    found, _ = verdicts(plant(background(seed), group, FUNCTIONS[:3]), conduct)
     assert [each.accounts.tolist() for each in found.groups] == [group]
     best = found.groups[0]
     assert best.q < 0.01
@@ -74,17 +74,17 @@ def test_a_group_that_agrees_in_three_families_passes(seed: int, sessions: Sessi
     assert (best.evidence[:3] > 5).all()
 
 
-def test_one_family_alone_proves_nothing(sessions: Sessions) -> None:
+def test_one_family_alone_proves_nothing(conduct: Conduct) -> None:
     group = list(range(40, 70))
-    found, _ = verdicts(plant(background(2), group, FUNCTIONS[:1]), sessions)
+    found, _ = verdicts(plant(background(2), group, FUNCTIONS[:1]), conduct)
     assert found.groups == ()
 
 
-def test_groups_that_pass_share_no_account(sessions: Sessions) -> None:
+def test_groups_that_pass_share_no_account(conduct: Conduct) -> None:
     sharing = plant(background(5), list(range(100, 130)), FUNCTIONS[:3])
     sharing = plant(sharing, list(range(120, 150)), FUNCTIONS[1:])
     sharing = plant(sharing, list(range(200, 215)), FUNCTIONS[:2])
-    found, _ = verdicts(sharing, sessions)
+    found, _ = verdicts(sharing, conduct)
     accounts = np.concatenate([group.accounts for group in found.groups])
     assert len(accounts) == len(set(accounts.tolist()))
     assert {*range(100, 150), *range(200, 215)} <= set(accounts.tolist())
@@ -96,40 +96,40 @@ def asked_for(groups: list[list[int]], seeds: list[int]) -> Candidates:
     return Candidates(tuple(np.array(g, dtype=np.int32) for g in groups), np.array(seeds, dtype=np.int16))
 
 
-def test_leftovers_are_asked_again(sessions: Sessions) -> None:
+def test_leftovers_are_asked_again(conduct: Conduct) -> None:
     """What a better group leaves of a candidate passes only if it agrees by itself."""
     core, honest = list(range(100, 120)), list(range(300, 320))
     sharing = plant(background(6), core, FUNCTIONS[:3])
     evidence = make_evidence(ACCOUNTS, sharing)
-    nulls = NullLogs(evidence, sessions, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
+    nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     own = candidates(evidence)
     both = Candidates(
         (*own.groups, *asked_for([sorted(core + honest)], [-1]).groups), np.append(own.seed, np.int16(-1))
     )
-    found = judge(evidence, sessions, both, nulls, Asked(0.05, 10, threads=1))
+    found = judge(evidence, conduct, both, nulls, Asked(0.05, 10, threads=1))
     assert [group.accounts.tolist() for group in found.groups] == [core]
 
     second = plant(sharing, list(range(118, 135)), FUNCTIONS[:3])
-    found, _ = verdicts(second, sessions)
+    found, _ = verdicts(second, conduct)
     assert {i for group in found.groups for i in group.accounts.tolist()} == set(range(100, 135))
 
 
-def test_a_seeds_own_family_does_not_count_for_it(sessions: Sessions) -> None:
+def test_a_seeds_own_family_does_not_count_for_it(conduct: Conduct) -> None:
     group = list(range(60, 80))
     evidence = make_evidence(ACCOUNTS, plant(background(7), group, FUNCTIONS[:2]))
-    nulls = NullLogs(evidence, sessions, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
+    nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     client = evidence.families.index("client")
-    found = judge(evidence, sessions, asked_for([group], [client]), nulls, Asked(0.05, 10, threads=1))
+    found = judge(evidence, conduct, asked_for([group], [client]), nulls, Asked(0.05, 10, threads=1))
     (only,) = found.groups
     assert only.score == pytest.approx(only.evidence.sum() - only.evidence[client])
 
 
-def test_null_runs_and_threads_do_not_change_what_is_found(sessions: Sessions) -> None:
+def test_null_runs_and_threads_do_not_change_what_is_found(conduct: Conduct) -> None:
     group = list(range(10, 30))
     evidence = make_evidence(ACCOUNTS, plant(background(8), group, FUNCTIONS[:3]))
-    nulls = NullLogs(evidence, sessions, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
+    nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     one, four = (
-        judge(evidence, sessions, candidates(evidence), nulls, Asked(0.05, 10, threads=threads))
+        judge(evidence, conduct, candidates(evidence), nulls, Asked(0.05, 10, threads=threads))
         for threads in (1, 4)
     )
     assert [(g.accounts.tolist(), g.p, g.q, g.score) for g in one.groups] == [
@@ -138,6 +138,6 @@ def test_null_runs_and_threads_do_not_change_what_is_found(sessions: Sessions) -
     assert [g.accounts.tolist() for g in one.groups] == [group]
 
 
-def test_no_candidates_no_groups(sessions: Sessions) -> None:
-    found, _ = verdicts({shares_address: []}, sessions)
+def test_no_candidates_no_groups(conduct: Conduct) -> None:
+    found, _ = verdicts({shares_address: []}, conduct)
     assert (found.groups, found.candidates) == ((), 0)

@@ -6,23 +6,33 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from logs import make_evidence, make_sessions
+from logs import make_evidence, make_moves, make_sessions
 
 from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.groups import Conduct
 from stillhunt.campaigns.null_logs import NullLogs
+from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_device import shares_device
 from stillhunt.campaigns.signals.shares_payment import shares_payment
-from stillhunt.campaigns.turns import Sessions
 
 ACCOUNTS = 150
 PRESENT = 120
 """Accounts that have links; the others lack every field."""
 
 
-def quiet_sessions(accounts: int) -> Sessions:
-    return make_sessions(np.maximum(np.random.default_rng(0).poisson(2.0, (accounts, 6)), 1))
+GIVING = 90
+"""Accounts whose prompts move to others of them."""
+
+
+def some_conduct(accounts: int) -> Conduct:
+    """Sessions of every account, and moves among the first GIVING."""
+    generator = np.random.default_rng(0)
+    sessions = make_sessions(np.maximum(generator.poisson(2.0, (accounts, 6)), 1))
+    pairs = [generator.choice(GIVING, 2, replace=False).tolist() for _ in range(300)]
+    moves = [(i, j, bool(generator.random() < 0.3), float(generator.uniform(0.1, 0.5))) for i, j in pairs]
+    return Conduct(sessions, make_moves(accounts, moves))
 
 
 def made(seed: int = 0) -> NullLogs:
@@ -32,11 +42,16 @@ def made(seed: int = 0) -> NullLogs:
             sorted(generator.choice(PRESENT, min(int(size) + 1, 40), replace=False).tolist())
             for size in generator.zipf(1.7, 50)
         ]
-        for function in (shares_client_stack, shares_address, shares_device, shares_payment)
+        for function in (
+            shares_client_stack,
+            shares_address,
+            shares_device,
+            shares_payment,
+            hands_off_after_refusal,
+        )
     }
     evidence = make_evidence(ACCOUNTS, sharing, generator.integers(0, 3, ACCOUNTS).tolist())
-    sessions = quiet_sessions(ACCOUNTS)
-    return NullLogs(evidence, sessions, np.arange(ACCOUNTS) % 3, seed=11)
+    return NullLogs(evidence, some_conduct(ACCOUNTS), np.arange(ACCOUNTS) % 3, seed=11)
 
 
 def bundles(evidence: Evidence, accounts: np.ndarray | None = None) -> list[Counter[tuple[int, ...]]]:
@@ -60,22 +75,29 @@ def test_popularity_and_what_one_family_shows_by_itself_stay(run: int) -> None:
 
 def test_only_accounts_of_one_stratum_trade_places() -> None:
     nulls = made()
-    evidence, sessions = nulls.draw(0)
+    evidence, conduct = nulls.draw(0)
     for stratum in range(3):
         mine = np.flatnonzero(nulls.strata == stratum)
         assert bundles(evidence, mine) == bundles(nulls.evidence, mine)
-        before = sorted(nulls.sessions.starts[mine].tolist())
-        assert sorted(sessions.starts[mine].tolist()) == before
+        before = sorted(nulls.conduct.sessions.starts[mine].tolist())
+        assert sorted(conduct.sessions.starts[mine].tolist()) == before
+        assert set(conduct.moves.origin[mine].tolist()) == set(mine.tolist())
+
+
+def moving(conduct: Conduct) -> set[int]:
+    """Accounts that are given moves."""
+    return set(np.flatnonzero(np.isin(conduct.moves.origin, conduct.moves.accounts())).tolist())
 
 
 def test_who_lacks_a_field_stays_without_it() -> None:
     nulls = made()
     for run in range(4):
-        evidence, _ = nulls.draw(run)
-        for f in range(len(evidence.families)):
+        drawn = nulls.draw(run)
+        for f, family in enumerate(drawn[0].families):
             before, after = (
                 {int(i) for i in e.link_accounts()[e.family[e.artefact] == f]}
-                for e in (nulls.evidence, evidence)
+                | (moving(conduct) if family == "hand_off" else set())
+                for e, conduct in ((nulls.evidence, nulls.conduct), drawn)
             )
             assert before == after
 
@@ -84,7 +106,7 @@ def test_families_move_apart_from_one_another() -> None:
     """Accounts that were alike in two families are alike in them by chance alone."""
     group = [list(range(start, start + 6)) for start in range(0, 120, 6)]
     evidence = make_evidence(120, {shares_address: group, shares_payment: group})
-    nulls = NullLogs(evidence, quiet_sessions(120), np.zeros(120, dtype=np.int64), seed=0)
+    nulls = NullLogs(evidence, some_conduct(120), np.zeros(120, dtype=np.int64), seed=0)
 
     def agreeing(e: Evidence) -> int:
         networks, cards = (
@@ -103,23 +125,53 @@ def test_families_move_apart_from_one_another() -> None:
 
 def test_sessions_move_whole_accounts() -> None:
     nulls = made()
-    _, sessions = nulls.draw(1)
+    given, sessions = nulls.conduct.sessions, nulls.draw(1)[1].sessions
     rows = zip(
         sessions.starts.tolist(), sessions.alive_from.tolist(), sessions.alive_to.tolist(), strict=True
     )
-    before = zip(
-        nulls.sessions.starts.tolist(),
-        nulls.sessions.alive_from.tolist(),
-        nulls.sessions.alive_to.tolist(),
-        strict=True,
-    )
+    before = zip(given.starts.tolist(), given.alive_from.tolist(), given.alive_to.tolist(), strict=True)
     assert sorted(rows) == sorted(before)
-    assert sessions.starts.tolist() != nulls.sessions.starts.tolist()
+    assert sessions.starts.tolist() != given.starts.tolist()
+
+
+def test_moves_go_with_the_family_of_hand_offs() -> None:
+    """Who hands off to whom, and what they share of it, are one family: an account is given both from one place."""
+    generator = np.random.default_rng(4)
+    artefacts = [sorted(generator.choice(PRESENT, 3, replace=False).tolist()) for _ in range(60)]
+    evidence = make_evidence(ACCOUNTS, {hands_off_after_refusal: artefacts, shares_payment: artefacts})
+    nulls = NullLogs(evidence, some_conduct(ACCOUNTS), np.arange(ACCOUNTS) % 3, seed=11)
+    null, conduct = nulls.draw(2)
+
+    def rows(e: Evidence, family: str) -> list[list[int]]:
+        f = e.families.index(family)
+        return [
+            row[e.family[row] == f].tolist()
+            for row in (e.artefact[e.indptr[i] : e.indptr[i + 1]] for i in range(ACCOUNTS))
+        ]
+
+    origin = conduct.moves.origin
+    before = rows(evidence, "hand_off")
+    assert rows(null, "hand_off") == [before[i] for i in origin]
+    paid = rows(evidence, "payment")
+    assert rows(null, "payment") != [paid[i] for i in origin]
+    assert sorted(origin.tolist()) == list(range(ACCOUNTS))
+    assert (conduct.moves.place[origin] == np.arange(ACCOUNTS)).all()
+
+
+def test_an_account_that_neither_gives_nor_takes_keeps_its_silence() -> None:
+    nulls = made()
+    moving = set(nulls.conduct.moves.accounts().tolist())
+    for run in range(3):
+        _, conduct = nulls.draw(run)
+        silent = set(range(PRESENT, ACCOUNTS))
+        assert not moving & silent
+        assert all(conduct.moves.origin[i] == i for i in silent)
+        assert (conduct.moves.origin != np.arange(ACCOUNTS)).sum() > 50
 
 
 def test_equal_seeds_give_equal_null_logs_and_runs_differ() -> None:
     one, same, other = made(), made(), made()
-    other = NullLogs(other.evidence, other.sessions, other.strata, seed=12)
+    other = NullLogs(other.evidence, other.conduct, other.strata, seed=12)
     first, again, second, reseeded = one.draw(0)[0], same.draw(0)[0], one.draw(1)[0], other.draw(0)[0]
     assert first.artefact.tolist() == again.artefact.tolist()
     assert first.rate.tolist() == again.rate.tolist()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from bench.calibration import NOMINAL, SIZES, campaigns_found, p_values, pooled, too_small
+from bench.calibration import GROUP_TESTS, NOMINAL, SIZES, campaigns_found, p_values, pooled, too_small
 from logs import make_sessions
 from scipy.stats import binom
 
@@ -39,10 +39,7 @@ def test_p_values_are_super_uniform(p: dict[tuple[str, int], np.ndarray]) -> Non
 
 
 def test_every_signal_was_asked_about_every_size(p: dict[tuple[str, int], np.ndarray]) -> None:
-    assert {signal for signal, _ in p} == {signal.name for signal in SIGNALS_V1} | {
-        "takes_turns",
-        "keeps_time",
-    }
+    assert {signal for signal, _ in p} == {signal.name for signal in SIGNALS_V1} | set(GROUP_TESTS)
     assert {size for _, size in p} == set(SIZES)
     assert all(len(p["takes_turns", size]) >= 20 for size in SIZES)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bench.calibration import too_small
+from bench.independent import open_population, timers
 from logs import at, ids, make_log, make_sessions
 from scipy.stats import chi2
 
@@ -164,6 +166,32 @@ def test_keeping_time_is_measured_on_triples_of_different_accounts(engine: DuckD
     assert triples == 2
     assert ratio == pytest.approx((0.25 + 0.0) / 2 * 3)
     assert 0 < p <= 1
+
+
+def test_a_triple_of_accounts_counts_once_however_often_it_returns(engine: DuckDB) -> None:
+    """a b c at 0, 1, 4 hours, so (2/4 - 1)² = 1/4; c d a: 0; again a b c at 6, 8, 10: 0; last c b a: 0."""
+    rows = [(0, 0), (1, 1), (2, 4), (3, 5), (0, 6), (1, 8), (2, 10), (1, 11), (0, 12)]
+    sessions, place = timed(engine, [(i, float(hours)) for i, hours in rows])
+    ratio, p, triples = keeps_time(sessions, np.array(place))
+    assert triples == 3
+    assert ratio == pytest.approx(((0.25 + 0.0) / 2 + 0.0 + 0.0) / 3 * 3)
+    assert p > 0.3
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_accounts_on_hourly_timers_of_their_own_keep_no_time_together(engine: DuckDB, share: float) -> None:
+    """Each repeats its minute 500 times; as independent repeats that would be p-values below 1e-30."""
+    log, _ = open_population(engine, timers(3, 600, share))
+    sessions = session_starts(log)
+    groups = np.random.default_rng(8).permutation(600)
+    p = {
+        ("keeps_time", size): np.array(
+            [keeps_time(sessions, groups[i : i + size])[1] for i in range(0, 600 - size + 1, size)]
+        )
+        for size in (3, 5, 8, 20)
+    }
+    assert min(values.min() for values in p.values()) > 0.001
+    assert too_small(p)[0][0] > 0.01
 
 
 def test_a_group_in_a_null_log_keeps_the_times_it_was_given(engine: DuckDB) -> None:

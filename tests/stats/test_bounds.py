@@ -1,4 +1,4 @@
-"""The Chernoff bound against exact tails."""
+"""Tail bounds against exact tails."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, hypergeom, poisson_binom
+from scipy.stats import beta, binom, hypergeom, poisson_binom
+from super_uniform import excess
 
-from stillhunt.stats.bounds import chernoff_upper
+from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 
 
 @given(n=st.integers(1, 400), p=st.floats(0.001, 0.999), x=st.integers(0, 400))
@@ -53,3 +54,40 @@ def test_is_near_the_exact_tail_where_evidence_is_strong() -> None:
 
 def test_broadcasts() -> None:
     assert chernoff_upper(np.arange(6).reshape(3, 2), np.array([1.0, 2.0])).shape == (3, 2)
+
+
+@given(n=st.integers(1, 400), p=st.floats(0.01, 0.99), x=st.integers(0, 400))
+def test_a_low_average_is_never_made_more_of_than_the_exact_binomial_tail(n: int, p: float, x: int) -> None:
+    x = min(x, n)
+    assert float(hoeffding_lower(x / n, p, n)) <= -binom.logcdf(x, n, p) + 1e-9
+
+
+def test_known_values_of_low_averages() -> None:
+    assert float(hoeffding_lower(0.0, 1 / 3, 10)) == pytest.approx(10 * np.log(1.5))
+    assert float(hoeffding_lower(0.25, 0.5, 8)) == pytest.approx(2 * np.log(0.5) + 6 * np.log(1.5))
+    assert hoeffding_lower([0.4, 0.5, 1.0, 1.7], 0.4, [5, 5, 5, 5]).tolist() == [0.0] * 4
+    assert float(hoeffding_lower(0.1, 0.4, 0)) == 0.0
+    assert float(hoeffding_lower(-1e-12, 0.4, 3)) == pytest.approx(3 * np.log(1 / 0.6))
+
+
+def test_a_low_average_of_more_values_is_stronger_evidence() -> None:
+    nats = hoeffding_lower(np.linspace(0.0, 0.3, 7)[:, None], 0.3, np.array([10, 20, 40]))
+    assert nats.shape == (7, 3)
+    assert (np.diff(nats, axis=0) < 0).all()
+    assert nats[:, 1] == pytest.approx(2 * nats[:, 0])
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0, -0.2, 1.5, float("nan")])
+def test_a_mean_outside_the_range_of_the_values_is_refused(mean: float) -> None:
+    with pytest.raises(ValueError, match="mean between 0 and 1"):
+        hoeffding_lower(0.1, mean, 3)
+
+
+@pytest.mark.parametrize("n", [2, 10, 200])
+@pytest.mark.parametrize("shape", [(0.05, 0.1), (0.5, 1.0), (3.0, 6.0)])
+def test_p_values_of_low_averages_are_super_uniform(n: int, shape: tuple[float, float]) -> None:
+    """For laws of mean 1/3 from almost two-valued to narrow; the second is that of the square of a uniform value."""
+    average = beta.rvs(*shape, size=(20_000, n), random_state=np.random.default_rng(n)).mean(axis=1)
+    p = np.exp(-hoeffding_lower(average, 1 / 3, n))
+    assert excess(p) == {}
+    assert (p < 1).mean() > 0.3

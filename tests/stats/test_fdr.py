@@ -41,6 +41,31 @@ def test_empty() -> None:
     assert e_benjamini_hochberg(np.zeros(0), 0.1).shape == (0,)
 
 
+@given(P, st.integers(0, 200))
+def test_those_that_were_not_picked_count_as_one(p: NDArray[np.float64], others: int) -> None:
+    picked = benjamini_hochberg(p, tested=len(p) + others)
+    whole = benjamini_hochberg(np.concatenate((p, np.ones(others))))
+    np.testing.assert_allclose(picked, whole[: len(p)], rtol=1e-12)
+
+
+def test_fewer_tests_than_p_values_are_refused() -> None:
+    assert benjamini_hochberg(np.zeros(0), tested=7).shape == (0,)
+    assert benjamini_hochberg(np.array([0.01, 0.04]), tested=4).tolist() == pytest.approx([0.04, 0.08])
+    with pytest.raises(ValueError, match="got 2 for 3"):
+        benjamini_hochberg(np.array([0.1, 0.2, 0.3]), tested=2)
+
+
+def test_picking_the_smallest_keeps_the_level_only_with_all_that_were_tested() -> None:
+    random = np.random.default_rng(13)
+    told, untold = 0, 0
+    for _ in range(RUNS):
+        p = np.sort(random.random(50))[:10]
+        told += bool((benjamini_hochberg(p, tested=50) <= LEVEL).any())
+        untold += bool((benjamini_hochberg(p) <= LEVEL).any())
+    assert not too_many(told, RUNS, LEVEL)
+    assert too_many(untold, RUNS, LEVEL)
+
+
 def test_bh_holds_its_level_when_nothing_is_true() -> None:
     random = np.random.default_rng(10)
     hits = sum(bool((benjamini_hochberg(random.random(50)) <= LEVEL).any()) for _ in range(RUNS))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 from super_uniform import excess
 
-from stillhunt.stats.tails import EXCEEDANCES, fit_null_tail
+from stillhunt.stats.tails import CONFIDENCE, EXCEEDANCES, fit_null_tail
 
 
 def test_counted_within_the_range() -> None:
@@ -28,8 +29,11 @@ def test_continued_beyond_it_at_one_per_nat_at_most() -> None:
 
 
 def test_a_heavy_null_slows_the_continuation() -> None:
+    """The rate is a lower 95 % confidence bound of the true one, here 1/4: 400 fits, exact binomial test at 1e-4."""
     random = np.random.default_rng(21)
-    assert fit_null_tail(random.exponential(4.0, 5_000), runs=20).rate < 0.25
+    rates = np.array([fit_null_tail(random.exponential(4.0, 2_000), runs=20).rate for _ in range(400)])
+    assert binom.sf((rates > 0.25).sum() - 1, 400, 1 - CONFIDENCE) > 1e-4
+    assert 0.15 < np.median(rates) < 0.25
 
 
 @given(st.lists(st.floats(0, 50), max_size=60), st.integers(1, 20))

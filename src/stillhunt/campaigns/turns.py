@@ -102,9 +102,9 @@ def takes_turns(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, fl
 def keeps_time(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, float, int]:
     """The sessions of a group, taken together, start at steadier intervals than those of independent users would.
 
-    Null: the accounts start sessions as independent Poisson processes, of any rates that hardly change between three
-    starts of the group in a row. Of three starts in a row on three different accounts, the middle one then lies
-    anywhere between the others, whatever the hour and however busy the accounts.
+    Null: each account starts its sessions independently of the others, as a Poisson process of any rate that hardly
+    changes between three starts of the group in a row. Of three starts in a row on three different accounts, the middle
+    one then lies anywhere between the others, whatever the hour and however busy the accounts.
 
     The same three accounts in the same order count once, with the mean over all their turns: accounts on timers repeat
     one split every hour, and a thousand repeats say no more than one. Returns the mean squared distance of the middle
