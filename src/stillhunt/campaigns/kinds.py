@@ -65,7 +65,7 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
     "evaluation": {"no_repeats": -3.0, "declared": 2.0, "harvests": 0.4, "one_hand": -0.5, "single_turn": 0.5},
     "unclear": {},
 }  # fmt: skip
-BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -1.0}
+BIAS: Mapping[str, float] = {"unclear": -0.5}
 
 LEAST_SHARE = 0.03
 """Share of a pool's requests from which one tenant's template says something about the pool."""
