@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.stats.conjunction import beyond_the_strongest
 from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail, fit_null_tail
+
+PLAIN = 1e-4
+"""False discovery rate at which groups plainly act as one."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,31 @@ def judge(
     """Holds every candidate against the candidates that null logs produce.
 
     Clusters are compared with clusters and artefacts' groups with artefacts' groups, since they were chosen
-    differently.
+    differently. Held first against a quarter of the null logs, groups that pass at PLAIN are left out of the null logs
+    that decide.
     """
     nats = group_evidence(evidence, conduct, candidate.groups)
     scores = _scores(nats, candidate)
+    first = _held(nats, scores, candidate, nulls, replace(asked, null_runs=max(5, asked.null_runs // 4)))
+    plain = _disjoint(evidence, conduct, candidate, first, PLAIN)
+    if plain:
+        left_out = np.zeros(evidence.accounts, dtype=np.bool_)
+        left_out[np.concatenate([group.accounts for group in plain])] = True
+        nulls = replace(nulls, left_out=left_out)
+    judged = _held(nats, scores, candidate, nulls, asked)
+    groups = _disjoint(evidence, conduct, candidate, judged, asked.level)
+    families = (*evidence.families, TURNS)
+    return Verdicts(groups, families, len(scores), asked.level, asked.null_runs, judged.tails)
+
+
+def _held(
+    nats: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    candidate: Candidates,
+    nulls: NullLogs,
+    asked: Asked,
+) -> _Judged:
+    """p- and q-values of every candidate from the candidates of null logs."""
     clustered = candidate.seed < 0
     with ThreadPoolExecutor(asked.threads or os.cpu_count() or 1) as pool:
         null_scores = list(pool.map(lambda run: _null_scores(nulls, run), range(asked.null_runs)))
@@ -82,8 +106,7 @@ def judge(
     for part, tail in ((~clustered, seeded_tail), (clustered, cluster_tail)):
         p[part] = tail.p_values(scores[part])
     q = benjamini_hochberg(p)
-    groups = _disjoint(evidence, conduct, candidate, _Judged(nats, scores, p, q, tails), asked.level)
-    return Verdicts(groups, (*evidence.families, TURNS), len(scores), asked.level, asked.null_runs, tails)
+    return _Judged(nats, scores, p, q, tails)
 
 
 def _null_scores(nulls: NullLogs, run: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -45,6 +45,7 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
         "harvests": 1.5, "elicits": 1.0, "one_hand": 1.6, "enrolled": 0.6, "injects": 0.8, "reasons": 0.7,
         "uncached": 0.4, "long_answers": 0.4, "no_repeats": 0.5, "single_turn": 0.2, "many_systems": -1.2,
         "declared": -3.0, "serial": -2.0, "free": -0.3, "gateway": -8.0, "one_place": -0.7, "tenant": 1.5,
+        "one_customer": -4.0,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
@@ -65,7 +66,7 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
     "evaluation": {"no_repeats": -3.0, "declared": 2.0, "harvests": 0.4, "one_hand": -0.5, "single_turn": 0.5},
     "unclear": {},
 }  # fmt: skip
-BIAS: Mapping[str, float] = {"unclear": -0.5}
+BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -0.5}
 
 LEAST_SHARE = 0.03
 """Share of a pool's requests from which one tenant's template says something about the pool."""
@@ -179,7 +180,10 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
     yield "enrolled", _ramp(enrolled, 0.0, 20.0), f"the accounts {made} registered or started together"
     if max(hand, enrolled, paid) < 3.0:
         yield "gateway", 1.0, "the accounts share a program and a way into the network, and nothing else"
-    yield "declared", _declared(group), "the accounts declare that they belong together"
+    declared = _declared(group)
+    yield "declared", declared, "the accounts declare that they belong together"
+    if declared is not None and declared > 0.0:
+        yield "one_customer", declared, "the accounts are openly one customer's"
     yield "free", _free(group), "the accounts are free or on trial"
     if group.one_place is not None:
         words = f"{group.one_place:.0%} of the accounts were seen in one place"

@@ -28,27 +28,34 @@ class NullLogs:
     conduct: Conduct
     strata: NDArray[np.int64]
     seed: int
+    left_out: NDArray[np.bool_] | None = None
+    """Accounts that take no part in null logs, shape (accounts,): those that plainly act as one. Dealt among strangers,
+    their ties would make null logs of a log with campaigns unlike any log without."""
 
     def draw(self, run: int) -> tuple[Evidence, Conduct]:
         """The null log of that number."""
         evidence, total = self.evidence, self.evidence.accounts
         generator = np.random.default_rng([self.seed, run])
+        out = np.zeros(total, dtype=np.bool_) if self.left_out is None else self.left_out
         account = evidence.link_accounts()
-        family = evidence.family[evidence.artefact]
+        kept = ~out[account]
+        account, artefact, n = account[kept], evidence.artefact[kept], evidence.n[kept]
+        family = evidence.family[artefact]
         moved = account.copy()
         sessions, moves = self.conduct.sessions, self.conduct.moves
         for f, name in enumerate(evidence.families):
             mine = family == f
             present = np.unique(account[mine])
             if name == MOVES:
-                present = np.union1d(present, self.conduct.moves.accounts())
+                movers = moves.accounts()
+                present = np.union1d(present, movers[~out[movers]])
             place = _shuffled(present, self.strata, total, generator)
             moved[mine] = place[account[mine]]
             if name == MOVES:
                 moves = moves.given(_inverse(place))
-        everyone = np.flatnonzero(sessions.alive_to >= sessions.alive_from).astype(np.int32)
+        everyone = np.flatnonzero((sessions.alive_to >= sessions.alive_from) & ~out).astype(np.int32)
         sessions = sessions.given(_inverse(_shuffled(everyone, self.strata, total, generator)))
-        return relink(evidence, moved, evidence.artefact, evidence.n), Conduct(sessions, moves)
+        return relink(evidence, moved, artefact, n), Conduct(sessions, moves)
 
 
 def _shuffled(
