@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stillhunt.sources import convert
@@ -55,6 +55,7 @@ def unusable(function: Callable[[Any], Any], value: Any) -> str | None:
 
 @pytest.mark.parametrize("function", RAISING)
 @given(value=ANYTHING)
+@example(value=1.7e302)
 def test_a_value_converts_or_is_unusable_and_nothing_else(function: Callable[[Any], Any], value: Any) -> None:
     expected = unusable(function, value)
     assert expected != ""

@@ -188,7 +188,10 @@ def _epoch(value: Any, to_microseconds: float) -> int:
         raise UnusableError("a time") from error
     if not math.isfinite(exact):
         raise UnusableError("a time")
-    return _in_range(round(exact * to_microseconds))
+    scaled = exact * to_microseconds
+    if not math.isfinite(scaled):
+        raise UnusableError("a time between the years 2000 and 2100")
+    return _in_range(round(scaled))
 
 
 def _of_datetime(value: datetime) -> int:
