@@ -10,13 +10,14 @@ from logs import make_evidence, make_moves, make_sessions, still
 from scipy.stats import binom
 
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import COVERS, Conduct, group_evidence, moving_evidence
+from stillhunt.campaigns.groups import COVERS, TIES, Conduct, group_evidence, moving_evidence
 from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_device import shares_device
 from stillhunt.campaigns.signals.shares_parameters import shares_parameters
 from stillhunt.campaigns.signals.shares_payment import shares_payment
+from stillhunt.campaigns.urn import COPIES
 from stillhunt.stats.bounds import chernoff_upper
 
 FUNCTIONS = (shares_client_stack, shares_address, shares_parameters, shares_device, shares_payment)
@@ -37,6 +38,36 @@ def random_evidence(seed: int, accounts: int = 120, artefacts: int = 40) -> Evid
         for function in FUNCTIONS
     }
     return make_evidence(accounts, sharing, generator.integers(0, 3, accounts).tolist())
+
+
+def likelier(
+    evidence: Evidence, mine: dict[int, dict[int, float]], others: list[int], i: int, s: int
+) -> float | None:
+    """How many times likelier i's artefacts of a signal are among the others' than in the log outside them."""
+    rows = {j: {a for a in mine[j] if evidence.signal[a] == s} for j in (*others, i)}
+    shown = [j for j in others if rows[j]]
+    if not shown or not rows[i]:
+        return None
+    of_signal = evidence.popularity[evidence.signal == s].sum()
+    taken = sum(len(rows[j]) for j in shown)
+    total = 0.0
+    for a in rows[i]:
+        carriers = [j for j in shown if a in rows[j]]
+        drawn = sum(1 / len(rows[j]) for j in carriers) / len(shown)
+        outside = (evidence.popularity[a] - len(carriers)) / evidence.popularity[a] / (1 - taken / of_signal)
+        total += drawn / (mine[i][a] * outside)
+    return total / len(rows[i])
+
+
+def wealth(
+    evidence: Evidence, mine: dict[int, dict[int, float]], group: list[int], s: int, theta: float
+) -> float:
+    """Logarithm of what the bet that members copy with probability theta makes of a stake of 1."""
+    nats = 0.0
+    for place, i in enumerate(group):
+        ratio = likelier(evidence, mine, group[:place], i, s)
+        nats += 0.0 if ratio is None else math.log(1 - theta + theta * ratio)
+    return nats
 
 
 def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
@@ -62,18 +93,14 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
             own = float(chernoff_upper(len(carriers), mean)) - correction
             telling |= set(carriers) if own > 0 else set()
             single = max(single, own) if len(carriers) >= COVERS * len(group) else single
-        matched, expected = 0, 0.0
+        own_signals = [s for s in range(len(evidence.signals)) if evidence.family_of()[s] == f]
         for i in group:
-            matched += any(a in links[j] for a in links[i] for j in group if j != i)
-            chance = sum(
-                r * sum(evidence.activity[j, evidence.signal[a]] for j in group if j != i)
-                for a, r in links[i].items()
-            )
-            expected += 1 - math.exp(-chance)
-        paired = 0.0
-        if matched - expected >= COVERS * len(group):
-            paired = float(chernoff_upper(matched / 2, expected / 2))
-        nats.append(max(0.0, max(single, paired) - math.log(2)))
+            for s in own_signals:
+                ratio = likelier(evidence, mine, [j for j in group if j != i], i, s)
+                telling |= {i} if ratio is not None and ratio >= TIES else set()
+        stakes = [wealth(evidence, mine, group, s, theta) for s in own_signals for theta in COPIES]
+        urn = math.log(sum(math.exp(stake) for stake in stakes) / len(stakes))
+        nats.append(max(0.0, max(single, urn) - math.log(2)))
         told.append(telling)
     strongest = told[int(np.argmax(nats))]
     return [
@@ -106,10 +133,16 @@ def test_one_artefact_of_many_members_speaks() -> None:
     crowd = [[i, i + 1] for i in range(100, 300, 2)]
     evidence = make_evidence(400, {shares_payment: [list(range(12)), *crowd]})
     nats = group_evidence(evidence, quiet(400), [np.arange(12, dtype=np.int32)])[0, 0]
+    likelier = [(212 - j) / (12 - j) for j in range(1, 12)]
+    assert nats == pytest.approx(bet_on(likelier) - math.log(2))
     mean = 12 * 12 / 212
-    assert nats == pytest.approx(
-        12 * math.log(12 / mean) - 12 + mean - math.log(212 / 12) - math.log(2), rel=0.05
-    )
+    assert nats > 12 * math.log(12 / mean) - 12 + mean - math.log(212 / 12) - math.log(2)
+
+
+def bet_on(likelier: list[float]) -> float:
+    """Nats of the bet on copying, from how many times likelier each member's artefact is among the others'."""
+    stakes = [math.prod(1 - theta + theta * each for each in likelier) for theta in COPIES]
+    return math.log(sum(stakes) / len(stakes))
 
 
 def test_many_pairs_speak_though_no_artefact_is_common() -> None:
@@ -118,8 +151,9 @@ def test_many_pairs_speak_though_no_artefact_is_common() -> None:
     group = np.arange(40, dtype=np.int32)
     strangers = np.arange(0, 80, 2, dtype=np.int32)
     nats = group_evidence(evidence, quiet(8000), [group, strangers])[:, 0]
-    expected = 40 * (1 - math.exp(-39 / 4000)) / 2
-    assert nats[0] == pytest.approx(20 * math.log(20 / expected) - 20 + expected - math.log(2), rel=0.05)
+    assert nats[0] == pytest.approx(
+        bet_on([(8000 - j) / j if j % 2 else 0.0 for j in range(1, 40)]) - math.log(2)
+    )
     assert nats[1] == 0
 
 

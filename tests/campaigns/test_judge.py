@@ -19,6 +19,7 @@ from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_payment import shares_payment
 from stillhunt.campaigns.signals.signal import Artefacts
 from stillhunt.campaigns.signals.signs_up_together import signs_up_together
+from stillhunt.campaigns.tried import try_all, weighed
 
 ACCOUNTS = 500
 FUNCTIONS = (shares_client_stack, shares_address, shares_payment, signs_up_together)
@@ -51,7 +52,13 @@ def conduct() -> Conduct:
 def verdicts(sharing: Sharing, conduct: Conduct, level: float = 0.05) -> tuple[Verdicts, Evidence]:
     evidence = make_evidence(ACCOUNTS, sharing)
     nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
-    return judge(evidence, conduct, candidates(evidence), nulls, Asked(level, 10, threads=1)), evidence
+    return judge(
+        evidence,
+        conduct,
+        try_all(evidence, conduct, candidates(evidence)),
+        nulls,
+        Asked(level, 10, threads=1),
+    ), evidence
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -106,7 +113,7 @@ def test_leftovers_are_asked_again(conduct: Conduct) -> None:
     both = Candidates(
         (*own.groups, *asked_for([sorted(core + honest)], [-1]).groups), np.append(own.seed, np.int16(-1))
     )
-    found = judge(evidence, conduct, both, nulls, Asked(0.05, 10, threads=1))
+    found = judge(evidence, conduct, weighed(evidence, conduct, both), nulls, Asked(0.05, 10, threads=1))
     assert [group.accounts.tolist() for group in found.groups] == [core]
 
     second = plant(sharing, list(range(118, 135)), FUNCTIONS[:3])
@@ -119,7 +126,13 @@ def test_a_seeds_own_family_does_not_count_for_it(conduct: Conduct) -> None:
     evidence = make_evidence(ACCOUNTS, plant(background(7), group, FUNCTIONS[:2]))
     nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     client = evidence.families.index("client")
-    found = judge(evidence, conduct, asked_for([group], [client]), nulls, Asked(0.05, 10, threads=1))
+    found = judge(
+        evidence,
+        conduct,
+        weighed(evidence, conduct, asked_for([group], [client])),
+        nulls,
+        Asked(0.05, 10, threads=1),
+    )
     (only,) = found.groups
     assert only.score == pytest.approx(only.evidence.sum() - only.evidence[client])
 
@@ -129,7 +142,13 @@ def test_null_runs_and_threads_do_not_change_what_is_found(conduct: Conduct) -> 
     evidence = make_evidence(ACCOUNTS, plant(background(8), group, FUNCTIONS[:3]))
     nulls = NullLogs(evidence, conduct, np.zeros(ACCOUNTS, dtype=np.int64), seed=1)
     one, four = (
-        judge(evidence, conduct, candidates(evidence), nulls, Asked(0.05, 10, threads=threads))
+        judge(
+            evidence,
+            conduct,
+            try_all(evidence, conduct, candidates(evidence)),
+            nulls,
+            Asked(0.05, 10, threads=threads),
+        )
         for threads in (1, 4)
     )
     assert [(g.accounts.tolist(), g.p, g.q, g.score) for g in one.groups] == [

@@ -21,11 +21,13 @@ SMALLEST = 3
 STRENGTHS = (0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4)
 """Least weight of a tie, as multiples of ``log(accounts)``, the weight at which an account has one tie by chance."""
 ROUNDS = 20
+CLUSTERED, GROWN = -1, -2
+"""In place of a seed: the group is a cluster of the graph; it was grown from another group."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Groups of accounts, each ascending. seed: the family whose artefact defines the group, -1 for a cluster."""
+    """Groups of accounts, each ascending. seed: the family whose artefact defines it, else CLUSTERED or GROWN."""
 
     groups: tuple[NDArray[np.int32], ...]
     seed: NDArray[np.int16]
@@ -35,7 +37,7 @@ def candidates(evidence: Evidence, graph: Graph | None = None) -> Candidates:
     """Clusters of the account graph and artefacts' accounts; a set that comes twice stays once per family."""
     found: dict[tuple[int, bytes], NDArray[np.int32]] = {}
     for group in clusters(neighbours(evidence) if graph is None else graph):
-        found[-1, group.tobytes()] = group
+        found[CLUSTERED, group.tobytes()] = group
     sizes = np.diff(evidence.members_ptr)
     for a in np.flatnonzero(sizes >= SMALLEST):
         group = evidence.member[evidence.members_ptr[a] : evidence.members_ptr[a + 1]]

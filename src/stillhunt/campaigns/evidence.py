@@ -61,6 +61,10 @@ class Evidence:
         """The account of each link, in the order of ``artefact``."""
         return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
 
+    def family_of(self) -> NDArray[np.int64]:
+        """The index in ``families`` of each signal."""
+        return np.array([self.families.index(signal.family) for signal in self.signals], dtype=np.int64)
+
 
 def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64]) -> Evidence:
     """One matrix from the links of every signal; artefacts are numbered family by family. country: per account, a

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import Conduct
-from stillhunt.campaigns.judge import Group
 from stillhunt.campaigns.kinds import VERSION, KindVerdict
 from stillhunt.campaigns.moves import hands_off
+from stillhunt.campaigns.partition import Group
 from stillhunt.campaigns.profile import Profile
 from stillhunt.campaigns.signals.signal import stated_null
 from stillhunt.campaigns.turns import keeps_time, takes_turns

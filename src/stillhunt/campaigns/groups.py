@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.moves import Moves, moves_within
 from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
+from stillhunt.campaigns.urn import COPIES, background, bet, links_of
 from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
@@ -21,6 +22,8 @@ MOVES = "hand_off"
 """The family of ``hands_off`` and of replayed signatures."""
 COVERS = 0.25
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
+TIES = 10.0
+"""How many times likelier than by chance a member's artefacts must be among those of the others to tie it to them."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,24 @@ class Conduct:
 
 
 def group_evidence(
-    evidence: Evidence, conduct: Conduct, groups: Sequence[NDArray[np.int32]]
+    evidence: Evidence, conduct: Conduct, groups: Sequence[NDArray[np.int32]], agreeing: bool = True
 ) -> NDArray[np.float64]:
-    """Nats per group and family, shape (groups, families + 1); the last column is timing.
+    """Nats per group and family, shape (groups, families + 1); the last column is timing. agreeing: only families that
+    tie the same members count.
 
     Of a link family, the larger of two statistics less ``log 2``. First: the one artefact that is most concentrated
     in the group, by Chernoff's bound on its count, less the logarithm of the family's links over the artefact's. That
     is Bonferroni's correction over all artefacts of the family, each with its share of the links as weight; those that
-    happen to occur in the group are no fair count of what was tried. Second: how many members share any artefact with
-    another member, by Chernoff's bound on half that count, because matches come in pairs. Both against the null of
-    ``evidence``, the first with ``k r`` for ``1 - exp(-k r)``, which is at least as large and is exact for an account
-    that carries one artefact. An artefact of one member ties nobody.
+    happen to occur in the group are no fair count of what was tried. It is held against the null of ``evidence``, with
+    ``k r`` for ``1 - exp(-k r)``, which is at least as large and is exact for an account that carries one artefact; and
+    it counts only where at least the share COVERS of the members carry it. Second: the logarithm of the mean e-value
+    over the family's signals that members copy from one another (see ``urn``).
 
-    A statistic counts only where it concerns at least the share COVERS of the members. Among the many users of a
-    popular program there are some households and some firms, which share much; that says nothing about the rest. And a
-    link family counts only where it ties the same members as the strongest one, at least that share of all, through
-    artefacts that tell by themselves (their nats are above the correction): two groups in one are not one group.
+    Among the many users of a popular program there are some households and some firms, which share much; that says
+    nothing about the rest. So a link family counts only where it ties the same members as the strongest one, at least
+    COVERS of all: two groups in one are not one group. An artefact ties its members where it tells by itself (its nats
+    are above the correction), a signal where the member's artefacts are TIES times likelier among the others' than in
+    the log.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -62,10 +67,13 @@ def group_evidence(
         evidence.signal,
         evidence.rate,
         evidence.activity,
-        _penalties(evidence),
+        corrections(evidence),
         np.array([signal.weighs for signal in evidence.signals], dtype=np.bool_),
+        evidence.family_of(),
         len(evidence.families),
-        COVERS,
+        evidence.popularity.astype(np.float64),
+        links_of(evidence),
+        COVERS if agreeing else 0.0,
     )
     if MOVES in evidence.families:
         column = evidence.families.index(MOVES)
@@ -97,7 +105,7 @@ def timing_evidence(
     return nats
 
 
-def _penalties(evidence: Evidence) -> NDArray[np.float64]:
+def corrections(evidence: Evidence) -> NDArray[np.float64]:
     """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as logarithm."""
     popularity = evidence.popularity.astype(np.float64)
     totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
@@ -106,7 +114,7 @@ def _penalties(evidence: Evidence) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True)
-def _chernoff(x, mean):  # type: ignore[no-untyped-def]
+def chernoff(x, mean):  # type: ignore[no-untyped-def]
     if x <= mean or x <= 0:
         return 0.0
     return x * np.log(x / max(mean, 1e-300)) - x + mean
@@ -114,77 +122,85 @@ def _chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, families, covers
-):
-    groups = len(pointers) - 1
+    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
+    popularity, links, covers
+):  # fmt: skip
+    groups, signals = len(pointers) - 1, activity.shape[1]
     result = np.zeros((groups, families))
-    count = np.zeros(len(family), dtype=np.int64)
-    rates = np.zeros(len(family))
+    count, share, rates = np.zeros(len(family)), np.zeros(len(family)), np.zeros(len(family))
     touched = np.empty(len(family), dtype=np.int64)
-    busy = np.zeros(activity.shape[1])
-    best = np.zeros(families)
-    matched, expected = np.zeros(families), np.zeros(families)
-    chance, match = np.zeros(families), np.zeros(families)
     tells = np.zeros(len(family), dtype=np.bool_)
-    told = np.zeros((families, families))
+    wealth, present, busy = np.zeros((signals, len(COPIES))), np.zeros(signals), np.zeros(signals)
+    best, ties, told = np.zeros(families), np.zeros(signals), np.zeros((families, families))
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
-        busy[:] = 0.0
+        least = covers * len(group)
+        bet(
+            group,
+            indptr,
+            artefact,
+            signal,
+            rate,
+            activity,
+            popularity,
+            links,
+            count,
+            share,
+            wealth,
+            present,
+            busy,
+        )
         seen = 0
         for i in group:
-            for s in range(activity.shape[1]):
-                busy[s] += activity[i, s]
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
-                if count[a] == 0:
+                if rates[a] == 0.0:
                     touched[seen] = a
                     seen += 1
-                count[a] += 1
                 rates[a] += rate[link]
         best[:] = 0.0
         for position in range(seen):
             a = touched[position]
-            if not weighs[signal[a]] or count[a] < 2:
-                continue
-            mean = rates[a] / count[a] * busy[signal[a]]
-            nats = _chernoff(float(count[a]), mean) - penalty[a]
-            tells[a] = nats > 0.0
-            if count[a] >= covers * len(group):
-                best[family[a]] = max(best[family[a]], nats)
-        matched[:] = 0.0
-        expected[:] = 0.0
+            if weighs[signal[a]] and count[a] >= 2.0:
+                nats = chernoff(count[a], rates[a] / count[a] * busy[signal[a]]) - penalty[a]
+                tells[a] = nats > 0.0
+                if count[a] >= least:
+                    best[family[a]] = max(best[family[a]], nats)
         told[:] = 0.0
         for i in group:
-            chance[:] = 0.0
-            match[:] = 0.0
             mask = 0
+            ties[:] = 0.0
             for link in range(indptr[i], indptr[i + 1]):
                 a = artefact[link]
-                s, f = signal[a], family[a]
-                if not weighs[s]:
-                    continue
-                chance[f] += rate[link] * (busy[s] - activity[i, s])
-                if count[a] > 1:
-                    match[f] = 1.0
-                if tells[a]:
-                    mask |= 1 << f
+                s = signal[a]
+                if weighs[s]:
+                    if tells[a]:
+                        mask |= 1 << family[a]
+                    k = activity[i, s]
+                    chance = background(rate[link], popularity[a], count[a] - 1.0, links[s], busy[s] - k)
+                    ties[s] += (share[a] - 1.0 / k) / (k * chance)
+            for s in range(signals):
+                if ties[s] > 0.0 and ties[s] >= TIES * (present[s] - 1.0):
+                    mask |= 1 << family_of[s]
             for f in range(families):
-                expected[f] += -np.expm1(-chance[f])
-                matched[f] += match[f]
                 if mask >> f & 1:
                     for other in range(families):
                         told[f, other] += mask >> other & 1
         for f in range(families):
-            paired = 0.0
-            if matched[f] - expected[f] >= covers * len(group):
-                paired = _chernoff(matched[f] / 2.0, expected[f] / 2.0)
-            result[g, f] = max(0.0, max(best[f], paired) - np.log(2.0))
+            urn, stakes = 0.0, 0
+            for s in range(signals):
+                if family_of[s] == f and weighs[s]:
+                    for t in range(len(COPIES)):
+                        urn = wealth[s, t] if stakes == 0 else np.logaddexp(urn, wealth[s, t])
+                        stakes += 1
+            urn -= np.log(max(stakes, 1))
+            result[g, f] = max(0.0, max(best[f], urn) - np.log(2.0))
         strongest = np.argmax(result[g])
         for f in range(families):
-            if told[strongest, f] < covers * len(group):
+            if told[strongest, f] < least:
                 result[g, f] = 0.0
         for position in range(seen):
-            tells[touched[position]] = False
-            count[touched[position]] = 0
-            rates[touched[position]] = 0.0
+            a = touched[position]
+            tells[a] = False
+            count[a], share[a], rates[a] = 0.0, 0.0, 0.0
     return result

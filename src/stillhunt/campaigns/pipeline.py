@@ -18,6 +18,7 @@ from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
 from stillhunt.campaigns.stages import Stages
 from stillhunt.campaigns.summarise import countries, strata, summarise
+from stillhunt.campaigns.tried import try_all
 from stillhunt.campaigns.turns import session_starts
 from stillhunt.schema.coverage import Coverage
 
@@ -47,7 +48,8 @@ def find_campaigns(
         evidence = weigh(found, countries(log))  # each link against popularity and activity
         graph = neighbours(evidence)  # sparse weighted account graph
     with stages("cluster"):
-        groups = candidates(evidence, graph)  # candidate groups at several strengths of tie
+        guesses = candidates(evidence, graph)  # groups of one artefact, and of ties at several strengths
+        groups = try_all(evidence, conduct, guesses)  # and what they grow into
     with stages("judge"):
         nulls = NullLogs(evidence, conduct, strata(log, summary), settings.seed)
         asked = Asked(settings.level, settings.null_runs, settings.threads)

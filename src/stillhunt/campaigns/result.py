@@ -16,11 +16,12 @@ from stillhunt.campaigns import tables
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.explain import Case, explain
 from stillhunt.campaigns.groups import Conduct
-from stillhunt.campaigns.judge import Group, Verdicts
+from stillhunt.campaigns.judge import Verdicts
 from stillhunt.campaigns.kinds import KindVerdict, judge_kind
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.membership import memberships
 from stillhunt.campaigns.neighbours import Graph
+from stillhunt.campaigns.partition import Group
 from stillhunt.campaigns.profile import Profile, profiles
 from stillhunt.campaigns.signals.model import MODEL
 from stillhunt.campaigns.signals.signal import Artefacts, Signal

@@ -1,0 +1,198 @@
+"""Groups grown from candidates: whoever fits joins, whoever does not leaves, until nothing changes.
+
+A candidate is a guess that one artefact or one tie made: a fragment of a pool, or a pool with strangers in it. Here
+every account of the log is asked how much better the group explains its links than the log does, in all link families
+together. The bar is the prior odds against: low at first, so that a fragment finds the pool that it is a part of, then
+higher, so that strangers leave again. Null logs grow their candidates too, so that growing earns nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stillhunt.campaigns.evidence import Evidence
+from stillhunt.campaigns.groups import chernoff, corrections
+from stillhunt.campaigns.urn import background, links_of
+
+SMALLEST = 3
+"""Accounts below which nothing is grown."""
+WORTH = 5.0
+"""Score, in nats, from which a candidate is grown."""
+KNOWN = 0.5
+"""Share of a candidate in one group that was grown before from which it is not grown again."""
+COPYING = 0.6
+"""Share of the members that copy from one another, in a signal that all of them show."""
+POPULAR = 64
+"""Accounts of an artefact from which it must be twice as frequent in the group as by chance to be looked at."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """pool: accounts that a pool is taken to have, at most ``share`` of the log: the prior odds of the bar, unless the
+    group is larger. rounds: most rounds."""
+
+    pool: float
+    share: float
+    rounds: int
+
+
+PHASES = (Phase(200.0, 1 / 30, 5), Phase(60.0, 1 / 100, 3), Phase(40.0, 1 / 150, 4))
+
+
+def grown(
+    evidence: Evidence, groups: Sequence[NDArray[np.int32]], scores: NDArray[np.float64]
+) -> list[NDArray[np.int32]]:
+    """What candidates grow into, best first; each as ascending account numbers, none twice.
+
+    scores: nats per candidate, the order in which they are grown, from WORTH up. A candidate is passed over when KNOWN
+    of it already belongs to one grown group.
+    """
+    space = _Space(evidence)
+    label = np.full(evidence.accounts, -1, dtype=np.int64)
+    found: dict[bytes, NDArray[np.int32]] = {}
+    order = np.argsort(-scores, kind="stable")
+    for number, g in enumerate(order[scores[order] >= WORTH]):
+        seed = groups[g]
+        known = label[seed]
+        known = known[known >= 0]
+        if len(known) and np.bincount(known).max() >= KNOWN * len(seed):
+            continue
+        group = space.grow(seed)
+        if group is not None:
+            found.setdefault(group.tobytes(), group)
+            label[group[label[group] < 0]] = number
+        label[seed[label[seed] < 0]] = number
+    return list(found.values())
+
+
+class _Space:
+    """Work arrays for one matrix of evidence."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        accounts, signals, artefacts = evidence.accounts, len(evidence.signals), len(evidence.signal)
+        self.evidence = evidence
+        self.of_log = (
+            evidence.indptr,
+            evidence.artefact,
+            evidence.members_ptr,
+            evidence.member,
+            evidence.signal,
+            evidence.member_rate,
+            evidence.activity,
+            evidence.popularity.astype(np.float64),
+            links_of(evidence),
+            corrections(evidence),
+            evidence.family_of(),
+            len(evidence.families),
+        )
+        self.per_artefact = (*np.zeros((3, artefacts)), np.empty(artefacts, dtype=np.int32))
+        self.per_account = (
+            *np.zeros((2, accounts, signals)),
+            *np.zeros((2, accounts), dtype=np.bool_),
+            np.empty(accounts, dtype=np.int32),
+            np.empty(accounts),
+        )
+
+    def grow(self, group: NDArray[np.int32]) -> NDArray[np.int32] | None:
+        """The group at the end of all phases; None where too few fit together."""
+        accounts = self.evidence.accounts
+        for phase in PHASES:
+            pool = min(phase.pool, phase.share * accounts)
+            for _ in range(phase.rounds):
+                members, nats = self.fit(group)
+                against = np.log(max(accounts - len(group), 1.0) / max(len(group), pool))
+                last, group = group, np.sort(members[nats > against])
+                if len(group) < SMALLEST:
+                    return None
+                if np.array_equal(last, group):
+                    break
+        return group
+
+    def fit(self, group: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Accounts that share anything with the group, and how well they fit, in nats."""
+        n = _fit(group, *self.of_log, *self.per_artefact, *self.per_account)
+        members, nats = self.per_account[-2:]
+        return members[:n], nats[:n]
+
+
+@njit(cache=True, nogil=True)
+def _fit(  # type: ignore[no-untyped-def]
+    group, indptr, artefact, members_ptr, member, signal, rate, activity, popularity, links, penalty, family_of,
+    families, count, share, weight, carried, urn, typical, inside, seen, fits, nats
+):  # fmt: skip
+    """Per account and signal the larger bet of two, halved: that it copies from members at random (the urn), and that
+    it carries what is typical of them (artefacts that tell by themselves, by their nats); each account against the
+    others, and the family's signals in the mean."""
+    signals = activity.shape[1]
+    present, busy, telling = np.zeros(signals), np.zeros(signals), np.zeros(signals)
+    n_carried = 0
+    for i in group:
+        inside[i] = True
+        for s in range(signals):
+            present[s] += activity[i, s] > 0.0
+            busy[s] += activity[i, s]
+        for link in range(indptr[i], indptr[i + 1]):
+            a = artefact[link]
+            if count[a] == 0.0:
+                carried[n_carried] = a
+                n_carried += 1
+            count[a] += 1.0
+            share[a] += 1.0 / activity[i, signal[a]]
+    for place in range(n_carried):
+        a = carried[place]
+        weight[a] = 0.0
+        if count[a] >= 2.0:
+            nat = chernoff(count[a], rate[members_ptr[a]] * busy[signal[a]]) - penalty[a]
+            if nat > 0.0:
+                weight[a] = nat
+                telling[signal[a]] += nat
+    n = 0
+    for place in range(n_carried):
+        a = carried[place]
+        s = signal[a]
+        if popularity[a] > POPULAR and count[a] < 2.0 * rate[members_ptr[a]] * busy[s]:
+            continue
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            i = member[at]
+            own = 1.0 if inside[i] else 0.0
+            if count[a] - own <= 0.0:
+                continue
+            if not seen[i]:
+                seen[i] = True
+                fits[n] = i
+                n += 1
+            k = activity[i, s]
+            others = present[s] - own
+            chance = background(rate[at], popularity[a], count[a] - own, links[s], busy[s] - own * k)
+            urn[i, s] += (share[a] - own / k) / (k * chance * others)
+            if weight[a] > 0.0:
+                typical[i, s] += weight[a] / telling[s] * (count[a] - own) / others / min(1.0, k * chance)
+    ratio, parts = np.zeros(families), np.zeros(families)
+    for place in range(n):
+        i = fits[place]
+        ratio[:] = 0.0
+        parts[:] = 0.0
+        own = 1.0 if inside[i] else 0.0
+        for s in range(signals):
+            if activity[i, s] > 0.0 and present[s] > own:
+                likelier = 0.5 * (urn[i, s] + typical[i, s]) if telling[s] > 0.0 else urn[i, s]
+                ratio[family_of[s]] += 1.0 + present[s] / len(group) * COPYING * (likelier - 1.0)
+                parts[family_of[s]] += 1.0
+            urn[i, s] = 0.0
+            typical[i, s] = 0.0
+        seen[i] = False
+        nats[place] = 0.0
+        for f in range(families):
+            if parts[f] > 0.0:
+                nats[place] += np.log(ratio[f] / parts[f])
+    for place in range(n_carried):
+        count[carried[place]] = 0.0
+        share[carried[place]] = 0.0
+    for i in group:
+        inside[i] = False
+    return n
