@@ -28,10 +28,11 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 ORIGINS = pa.schema([("file", pa.int32()), ("row", pa.int64())])
 """Where each row of ``requests`` stood: a part of ORIGINS beside each part of ``requests``, row by row."""
 
-_SEEN_SLOTS = 1 << 19
-"""Texts that are remembered of each role."""
+_SEEN_SLOTS = 1 << 18
+"""Places for texts that are remembered, of each role in each of two tables."""
 
 _ROLES = pa.array(sorted(ROLES))
+_EMPTY = pa.scalar("")
 
 
 class Filling:
@@ -90,7 +91,7 @@ def admitted(parsed: Parsed) -> tuple[pa.RecordBatch, pa.Int64Array, list[Reject
     """The rows that a lake may hold, with their numbers, and the others: without a time, before EARLIEST, or
     without an account."""
     time, account = parsed.requests.column("time"), parsed.requests.column("account_id")
-    blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(account), ""), True)
+    blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(account), _EMPTY), True)
     early = pc.fill_null(pc.less(time, pa.scalar(EARLIEST, TIMESTAMP)), False)
     checks = (
         ("time: expected a value, found none", time.is_null(), None),
@@ -128,10 +129,11 @@ def _truth(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
 
 class _SeenTexts:
     """Remembers some of the texts that were met lately, in bounded memory, so that few are written twice. Each role
-    has its own slots: the many prompts never crowd out the few system prompts."""
+    has its own slots: the many prompts never crowd out the few system prompts. A text has a slot in each of two
+    tables, and is forgotten once others have taken both: few system prompts never meet twice."""
 
     def __init__(self) -> None:
-        self._slots = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
+        self._tables = np.zeros((2, len(_ROLES) * _SEEN_SLOTS), dtype=np.uint64)
 
     def unseen(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """The rows, schema SKETCHES and distinct, that are not remembered."""
@@ -140,7 +142,9 @@ class _SeenTexts:
         ids = texts.column("text_id")
         words = np.frombuffer(ids.buffers()[1], dtype="<u8")[ids.offset : ids.offset + len(ids)]
         roles = np.asarray(pc.index_in(texts.column("role"), _ROLES).to_numpy(), dtype=np.uint64)
-        slots = roles * np.uint64(_SEEN_SLOTS) + words % np.uint64(_SEEN_SLOTS)
-        new = self._slots[slots] != words
-        self._slots[slots] = words
+        new = np.ones(len(words), dtype=np.bool_)
+        for table, part in zip(self._tables, (words, words >> np.uint64(32)), strict=True):
+            slots = roles * np.uint64(_SEEN_SLOTS) + part % np.uint64(_SEEN_SLOTS)
+            new &= table[slots] != words
+            table[slots] = words
         return texts if new.all() else texts.filter(pa.array(new))
