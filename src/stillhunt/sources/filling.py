@@ -28,7 +28,7 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 ORIGINS = pa.schema([("file", pa.int32()), ("row", pa.int64())])
 """Where each row of ``requests`` stood: a part of ORIGINS beside each part of ``requests``, row by row."""
 
-_SEEN_SLOTS = 1 << 18
+_SEEN_SLOTS = 1 << 19
 """Places for texts that are remembered, of each role in each of two tables."""
 
 _ROLES = pa.array(sorted(ROLES))
@@ -128,12 +128,13 @@ def _truth(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
 
 
 class _SeenTexts:
-    """Remembers some of the texts that were met lately, in bounded memory, so that few are written twice. Each role
-    has its own slots: the many prompts never crowd out the few system prompts. A text has a slot in each of two
-    tables, and is forgotten once others have taken both: few system prompts never meet twice."""
+    """Remembers some of the texts that were met, in bounded memory, so that few are written twice: in one table those
+    that came first, in the other the latest that found their place in the first taken. Each role has its own slots:
+    the many prompts never crowd out the few system prompts."""
 
     def __init__(self) -> None:
-        self._tables = np.zeros((2, len(_ROLES) * _SEEN_SLOTS), dtype=np.uint64)
+        self._first = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
+        self._latest = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
 
     def unseen(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """The rows, schema SKETCHES and distinct, that are not remembered."""
@@ -142,9 +143,11 @@ class _SeenTexts:
         ids = texts.column("text_id")
         words = np.frombuffer(ids.buffers()[1], dtype="<u8")[ids.offset : ids.offset + len(ids)]
         roles = np.asarray(pc.index_in(texts.column("role"), _ROLES).to_numpy(), dtype=np.uint64)
-        new = np.ones(len(words), dtype=np.bool_)
-        for table, part in zip(self._tables, (words, words >> np.uint64(32)), strict=True):
-            slots = roles * np.uint64(_SEEN_SLOTS) + part % np.uint64(_SEEN_SLOTS)
-            new &= table[slots] != words
-            table[slots] = words
+        slots = roles * np.uint64(_SEEN_SLOTS) + words % np.uint64(_SEEN_SLOTS)
+        others = roles * np.uint64(_SEEN_SLOTS) + (words >> np.uint64(32)) % np.uint64(_SEEN_SLOTS)
+        new = (self._first[slots] != words) & (self._latest[others] != words)
+        free = self._first[slots] == 0
+        self._first[slots[free]] = words[free]
+        crowded = new & (self._first[slots] != words)
+        self._latest[others[crowded]] = words[crowded]
         return texts if new.all() else texts.filter(pa.array(new))
