@@ -128,10 +128,11 @@ def _keep_least(hashes, least):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _is_ascii(source):  # type: ignore[no-untyped-def]
-    seen = np.uint8(0)
+    # max() stays in eight bits, where | would widen.
+    highest = np.uint8(0)
     for j in range(len(source)):
-        seen |= source[j]
-    return seen < np.uint8(0x80)
+        highest = max(highest, source[j])
+    return highest < np.uint8(0x80)
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
