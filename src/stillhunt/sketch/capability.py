@@ -164,12 +164,13 @@ def _settle(lane, hits, members, rules, work, scores):  # type: ignore[no-untype
     # Goes through the hits in one lane, text by text: which phrases the parts that end there begin, go on with, or
     # end.
     is_open, ended = work
-    slots, phrases = rules.slots, rules.phrases
+    slots, phrases, opening = rules.slots, rules.phrases, rules.opening
     ends, ends_from, first_end = rules.automaton.ends, rules.automaton.ends_from, rules.automaton.first_end
     k = 0
     for m in range(len(members)):
         row, until = members[m]
-        is_open[:] = rules.opening
+        for slot in range(len(is_open)):
+            is_open[slot] = opening[slot]
         while k < len(hits) and np.int64(hits[k] >> np.uint32(16)) < until:
             at = np.int64(hits[k] >> np.uint32(16))
             end = np.int64(hits[k] & np.uint32(0xFFFF)) - first_end
