@@ -13,7 +13,7 @@ from stillhunt.schema.requests import TEXT_COLUMNS, TIMESTAMP
 from stillhunt.sources.byte_stream import unreadable
 from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered, require_once
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 16 << 20
 """Uncompressed bytes that a batch is meant to hold, judged by the row group's mean."""
 
 BUFFER_BYTES = 1 << 20
