@@ -139,7 +139,7 @@ def _codes(
         "text_id": fixed_binary(ids.astype("<u8").view(np.uint8).reshape(-1, 8)),
         "role": pa.repeat(pa.scalar(role.name, pa.string()), len(rows)),
         "code": fixed_binary(codes).cast(pa.binary()),
-        "sketch": fixed_binary(sketches.astype("<u4").view(np.uint8)),
+        "sketch": fixed_binary(sketches.astype("<u4", copy=False).view(np.uint8)),
         "chars": pa.array(chars),
         "sketch_key_id": pa.repeat(pa.scalar(key.key_id, pa.string()), len(rows)),
     }

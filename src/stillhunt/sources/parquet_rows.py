@@ -16,8 +16,9 @@ from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, nu
 BATCH_BYTES = 16 << 20
 """Uncompressed bytes that a batch is meant to hold, judged by the row group's mean."""
 
-BUFFER_BYTES = 1 << 20
-"""What is read ahead of each column. Whole column chunks are never held: a row group may be larger than memory."""
+BUFFER_BYTES = 64 << 10
+"""What is read ahead of each column; a larger page goes past the buffer. Whole column chunks are never held: a row
+group may be larger than memory."""
 
 REPEATED = ("system_prompt",)
 REPEATED_BYTES = 8 << 20
