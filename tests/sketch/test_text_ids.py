@@ -33,6 +33,14 @@ def test_every_length_around_a_block_and_around_256(key: SketchKey) -> None:
     ]
 
 
+def test_more_texts_than_are_read_at_once_each_of_its_own_length(key: SketchKey) -> None:
+    lengths = np.random.default_rng(0).permutation([*range(0, 600, 7), 3000, 3001, 8, 8, 8])
+    texts = [bytes((n + each) % 256 for each in range(n)) for n in lengths.tolist()]
+    assert [int(each).to_bytes(8, "little") for each in ids_of(texts, key)] == [
+        plain_sketch.text_id(text, key.secret) for text in texts
+    ]
+
+
 def test_ids_under_another_key_differ(key: SketchKey, other_key: SketchKey) -> None:
     texts = [b"same", b"text"]
     assert not np.isin(ids_of(texts, key), ids_of(texts, other_key)).any()

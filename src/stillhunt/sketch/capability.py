@@ -18,6 +18,7 @@ from stillhunt.sketch.rules import (
     NEWLINE,
     SPACE,
     START,
+    SYMBOLS,
     WORD_INSIDE,
     Rules,
     default_rules,
@@ -36,6 +37,7 @@ LANE = 4096
 OTHER = MODEL_CAPABILITIES.index("other")
 
 _U = np.uint64
+_W = np.uintp
 _QUESTION = MARKS_FROM + MARKS.index("?")
 _SYMBOL_OF = symbols_of_bytes()
 _COUNTS_OF = np.zeros(
@@ -94,53 +96,27 @@ def _mark_inside(before, stream, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, boundscheck=False)
-def _meet(end, at, whole, rules, open_slots, ended, scores):  # type: ignore[no-untyped-def]
-    # Takes note of the parts that end at ``at`` and that their phrases wait for.
-    automaton = rules.automaton
-    for k in range(automaton.ends_from[end], automaton.ends_from[end + 1]):
-        slot = automaton.ends[k, 0]
-        word, bit = slot >> 6, _U(1) << _U(slot & 63)
-        if open_slots[word] & bit == _U(0) or automaton.ends[k, 2] > whole:
-            continue
-        phrase = rules.slots[slot, 0]
-        first = rules.phrases[phrase, 0]
-        if slot > first:
-            apart = at - automaton.ends[k, 1] + 1 - ended[phrase]
-            if apart <= 0:
-                continue
-            if apart > rules.slots[slot, 2]:
-                open_slots[word] &= ~bit
-                continue
-        ended[phrase] = at
-        if rules.slots[slot, 1]:
-            scores[rules.phrases[phrase, 1]] += rules.phrases[phrase, 2]
-            for done in range(first, slot + 1):
-                open_slots[done >> 6] &= ~(_U(1) << _U(done & 63))
-        else:
-            open_slots[(slot + 1) >> 6] |= _U(1) << _U((slot + 1) & 63)
-
-
-@njit(nogil=True, boundscheck=False)
-def _run(lanes, length, automaton, places, states, found):  # type: ignore[no-untyped-def]
-    # Runs the automaton over four lanes of ``length`` symbols at once, so that its look-ups overlap, and lists the
-    # places and states where parts end.
-    s0 = s1 = s2 = s3 = np.uint16(0)
-    n0 = n1 = n2 = n3 = 0
-    step, first_end = automaton.step, automaton.first_end
-    for j in range(length):
-        s0 = step[s0, lanes[0, j]]
-        s1 = step[s1, lanes[1, j]]
-        s2 = step[s2, lanes[2, j]]
-        s3 = step[s3, lanes[3, j]]
-        places[0, n0] = places[1, n1] = places[2, n2] = places[3, n3] = j
-        states[0, n0] = s0
-        states[1, n1] = s1
-        states[2, n2] = s2
-        states[3, n3] = s3
-        n0 += s0 >= first_end
-        n1 += s1 >= first_end
-        n2 += s2 >= first_end
-        n3 += s3 >= first_end
+def _run(lanes, length, automaton, hits, found):  # type: ignore[no-untyped-def]
+    # Runs the automaton over four lanes of ``length`` symbols at once, so that its look-ups overlap, and lists where
+    # parts end: the place in the upper half of a hit, the state in the lower.
+    step, first_end = automaton.step.ravel(), _W(automaton.first_end)
+    s0 = s1 = s2 = s3 = _W(0)
+    n0 = n1 = n2 = n3 = _W(0)
+    for place in range(length):
+        j = _W(place)
+        s0 = _W(step[s0 * _W(SYMBOLS) + _W(lanes[0, j])])
+        s1 = _W(step[s1 * _W(SYMBOLS) + _W(lanes[1, j])])
+        s2 = _W(step[s2 * _W(SYMBOLS) + _W(lanes[2, j])])
+        s3 = _W(step[s3 * _W(SYMBOLS) + _W(lanes[3, j])])
+        at = j << _W(16)
+        hits[0, n0] = at | s0
+        hits[1, n1] = at | s1
+        hits[2, n2] = at | s2
+        hits[3, n3] = at | s3
+        n0 += _W(s0 >= first_end)
+        n1 += _W(s1 >= first_end)
+        n2 += _W(s2 >= first_end)
+        n3 += _W(s3 >= first_end)
     found[0], found[1], found[2], found[3] = n0, n1, n2, n3
 
 
@@ -184,37 +160,54 @@ def _weigh(values, measures, scores):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, boundscheck=False)
-def _settle(lane, places, states, members, rules, work, scores):  # type: ignore[no-untyped-def]
-    # Goes through what was found in one lane, text by text.
-    open_slots, ended = work
-    automaton = rules.automaton
+def _settle(lane, hits, members, rules, work, scores):  # type: ignore[no-untyped-def]
+    # Goes through the hits in one lane, text by text: which phrases the parts that end there begin, go on with, or
+    # end.
+    is_open, ended = work
+    slots, phrases, opening = rules.slots, rules.phrases, rules.opening
+    ends, ends_from, first_end = rules.automaton.ends, rules.automaton.ends_from, rules.automaton.first_end
     k = 0
     for m in range(len(members)):
         row, until = members[m]
-        open_slots[:] = rules.opening
-        while k < len(places) and places[k] < until:
-            end = np.int64(states[k]) - automaton.first_end
-            waited = _U(0)
-            for word in range(len(open_slots)):
-                waited |= automaton.slots[automaton.set_of[end], word] & open_slots[word]
-            if waited != _U(0):
-                at = np.int64(places[k])
-                whole = at + 1 >= until or lane[at + 1] < WORD_INSIDE
-                _meet(end, at, whole, rules, open_slots, ended, scores[row])
+        for slot in range(len(is_open)):
+            is_open[slot] = opening[slot]
+        while k < len(hits) and np.int64(hits[k] >> np.uint32(16)) < until:
+            at = np.int64(hits[k] >> np.uint32(16))
+            end = np.int64(hits[k] & np.uint32(0xFFFF)) - first_end
             k += 1
+            for e in range(ends_from[end], ends_from[end + 1]):
+                slot = ends[e, 0]
+                if not is_open[slot]:
+                    continue
+                if ends[e, 2] and at + 1 < until and lane[at + 1] >= WORD_INSIDE:
+                    continue
+                phrase = slots[slot, 0]
+                first = phrases[phrase, 0]
+                if slot > first:
+                    apart = at - ends[e, 1] + 1 - ended[phrase]
+                    if apart <= 0:
+                        continue
+                    if apart > slots[slot, 2]:
+                        is_open[slot] = False
+                        continue
+                ended[phrase] = at
+                if slots[slot, 1]:
+                    scores[row, phrases[phrase, 1]] += phrases[phrase, 2]
+                    is_open[first : slot + 1] = False
+                else:
+                    is_open[slot + 1] = True
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
 def _score(data, offsets, rows, rules, tables, scores):  # type: ignore[no-untyped-def]
     raw = np.empty(HEAD + TAIL + 4, dtype=np.uint8)
     lanes = np.empty((LANES, LANE), dtype=np.uint8)
-    places = np.empty((LANES, LANE + 1), dtype=np.uint16)
-    states = np.empty((LANES, LANE + 1), dtype=np.uint16)
+    hits = np.empty((LANES, LANE + 1), dtype=np.uint32)
     found = np.zeros(LANES, dtype=np.int64)
     filled = np.zeros(LANES, dtype=np.int64)
     members = np.empty((LANES, LANE // 3 + 1, 2), dtype=np.int64)
     held = np.zeros(LANES, dtype=np.int64)
-    work = (np.zeros(len(rules.opening), dtype=np.uint64), np.zeros(len(rules.phrases), dtype=np.int64))
+    work = (np.zeros(len(rules.opening), dtype=np.bool_), np.zeros(len(rules.phrases), dtype=np.int64))
     i = 0
     while i < len(rows):
         filled[:] = 0
@@ -234,15 +227,6 @@ def _score(data, offsets, rows, rules, tables, scores):  # type: ignore[no-untyp
         length = filled.max()
         for lane in range(LANES):
             lanes[lane, filled[lane] : length] = NEWLINE
-        _run(lanes, length, rules.automaton, places, states, found)
+        _run(lanes, length, rules.automaton, hits, found)
         for lane in range(LANES):
-            n = found[lane]
-            _settle(
-                lanes[lane],
-                places[lane, :n],
-                states[lane, :n],
-                members[lane, : held[lane]],
-                rules,
-                work,
-                scores,
-            )
+            _settle(lanes[lane], hits[lane, : found[lane]], members[lane, : held[lane]], rules, work, scores)

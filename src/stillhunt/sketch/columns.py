@@ -29,6 +29,8 @@ from stillhunt.sketch.texts import Texts, fixed_binary, is_valid, texts_of
 ROLES = {"prompt": "prompt", "system": "system_prompt", "completion": "completion"}
 """Role of a text in a row, and the column it stands in."""
 
+_LABELS = pa.array(MODEL_CAPABILITIES)
+
 
 @dataclass(frozen=True)
 class Sketched:
@@ -135,11 +137,11 @@ def _codes(
     codes = prompt_codes(band, ids) if role.name == "prompt" else band
     columns = {
         "text_id": fixed_binary(ids.astype("<u8").view(np.uint8).reshape(-1, 8)),
-        "role": pa.repeat(pa.scalar(role.name), len(rows)),
+        "role": pa.repeat(pa.scalar(role.name, pa.string()), len(rows)),
         "code": fixed_binary(codes).cast(pa.binary()),
-        "sketch": fixed_binary(sketches.astype("<u4").view(np.uint8)),
+        "sketch": fixed_binary(sketches.astype("<u4", copy=False).view(np.uint8)),
         "chars": pa.array(chars),
-        "sketch_key_id": pa.repeat(pa.scalar(key.key_id), len(rows)),
+        "sketch_key_id": pa.repeat(pa.scalar(key.key_id, pa.string()), len(rows)),
     }
     arrays = [columns[field.name] for field in SKETCHES]
     return _Codes(codes, chars, pa.RecordBatch.from_arrays(arrays, schema=SKETCHES))
@@ -158,9 +160,9 @@ def _current(roles: Sequence[_Role], coded: Sequence[_Codes], key: SketchKey) ->
             labels = np.zeros(len(role.present), dtype=np.int8)
             labels[role.rows] = label_rows(role.texts, role.first)[role.group]
             none = ~_mask(role, role.rows)
-            columns["capability"] = pa.DictionaryArray.from_arrays(
-                pa.array(labels, mask=none), pa.array(MODEL_CAPABILITIES)
-            ).cast(pa.string())
+            columns["capability"] = pa.DictionaryArray.from_arrays(pa.array(labels, mask=none), _LABELS).cast(
+                pa.string()
+            )
     columns["sketch_key_id"] = _where(key.key_id, any_text)
     return columns
 
@@ -209,7 +211,7 @@ def _mask(role: _Role, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _where(value: str, rows: NDArray[np.bool_]) -> pa.Array:
-    return pc.if_else(pa.array(rows), pa.scalar(value), pa.scalar(None, type=pa.string()))
+    return pc.if_else(pa.array(rows), pa.scalar(value, pa.string()), pa.scalar(None, pa.string()))
 
 
 def _column(

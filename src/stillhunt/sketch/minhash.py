@@ -22,6 +22,7 @@ EMPTY = np.uint32(0xFFFFFFFF)
 """Value of a slot that no shingle fell into."""
 
 _U = np.uint64
+_NONE = _U(0xFFFFFFFFFFFFFFFF)
 _CHUNK = 1024
 _BLOCK = 128
 
@@ -118,20 +119,20 @@ def _hash(symbols, pairs, hashes, key):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
-def _keep_least(hashes, slots):  # type: ignore[no-untyped-def]
-    # 4.2 and 4.3
+def _keep_least(hashes, least):  # type: ignore[no-untyped-def]
+    # 4.2 and 4.3. Hashes of one slot agree above its value: the least hash has the least value.
     for j in range(len(hashes)):
         slot = hashes[j] >> _U(58)
-        value = np.uint32(hashes[j] >> _U(26))
-        slots[slot] = min(slots[slot], value)
+        least[slot] = min(least[slot], hashes[j])
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
 def _is_ascii(source):  # type: ignore[no-untyped-def]
-    seen = np.uint8(0)
+    # max() stays in eight bits, where | would widen.
+    highest = np.uint8(0)
     for j in range(len(source)):
-        seen |= source[j]
-    return seen < np.uint8(0x80)
+        highest = max(highest, source[j])
+    return highest < np.uint8(0x80)
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
@@ -164,10 +165,10 @@ def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-de
     symbols = np.zeros(_CHUNK + 16, dtype=np.uint16)
     pairs = np.empty(_CHUNK + 16, dtype=np.uint32)
     hashes = np.empty(_CHUNK + 16, dtype=np.uint64)
+    least = np.empty(SKETCH_SLOTS, dtype=np.uint64)
     for i in range(len(rows)):
         text = data[offsets[rows[i]] : offsets[rows[i] + 1]]
-        slots = out[i]
-        slots[:] = EMPTY
+        least[:] = _NONE
         total = 0
         have = 0  # symbols in the buffer
         start = 0
@@ -180,7 +181,7 @@ def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-de
             ready = have - 1 if start < len(text) else have
             if ready >= 5:
                 _hash(symbols, pairs, hashes[: ready - 4], key)
-                _keep_least(hashes[: ready - 4], slots)
+                _keep_least(hashes[: ready - 4], least)
                 rest = have - (ready - 4)
                 for j in range(rest):
                     symbols[j] = symbols[ready - 4 + j]
@@ -188,5 +189,7 @@ def _sketch(data, offsets, rows, key, out, chars):  # type: ignore[no-untyped-de
         if 0 < total < 5:  # 3.6
             symbols[total:5] = 0
             _hash(symbols, pairs, hashes[:1], key)
-            _keep_least(hashes[:1], slots)
+            _keep_least(hashes[:1], least)
+        for slot in range(SKETCH_SLOTS):
+            out[i, slot] = np.uint32(least[slot] >> _U(26))
         chars[i] = total

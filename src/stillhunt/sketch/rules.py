@@ -51,13 +51,10 @@ _NO_LIMIT = 2**31 - 1
 
 class Automaton(NamedTuple):
     """``step[state, symbol]`` is the next state. In a state from ``first_end`` on, parts of phrases end: those in
-    ``ends[ends_from[e]:ends_from[e + 1]]`` with ``e = state - first_end``; their slots are the bit set
-    ``slots[set_of[e]]``."""
+    ``ends[ends_from[e]:ends_from[e + 1]]`` with ``e = state - first_end``."""
 
     step: NDArray[np.uint16]
     first_end: int
-    slots: NDArray[np.uint64]
-    set_of: NDArray[np.uint16]
     ends_from: NDArray[np.int32]
     ends: NDArray[np.int32]
     """(slot, symbols, 1 if a word must end here) of each part."""
@@ -67,13 +64,13 @@ class Rules(NamedTuple):
     """The compiled table. A slot is one part of one phrase.
 
     slots: (phrase, 1 if it is the last part, gap before it) of each slot. phrases: (first slot, label, weight).
-    opening: the slots that begin a phrase, as a bit set. measures: least of each feature, most of each, label, weight.
+    opening: which slots begin a phrase. measures: least of each feature, most of each, label, weight.
     """
 
     automaton: Automaton
     slots: NDArray[np.int32]
     phrases: NDArray[np.int32]
-    opening: NDArray[np.uint64]
+    opening: NDArray[np.bool_]
     measures: NDArray[np.int32]
 
 
@@ -106,10 +103,10 @@ def compile_rules(table: str) -> Rules:
         raise SettingError("expected a [[rule]] with phrases, found none", _TABLE)
     measures = [_measure(rule) for rule in content.get("measure", [])]
     return Rules(
-        _automaton(parts, len(slots)),
+        _automaton(parts),
         np.array(slots, dtype=np.int32).reshape(-1, 3),
         np.array(phrases, dtype=np.int32).reshape(-1, 3),
-        _bits([first for first, _, _ in phrases], len(slots)),
+        np.isin(np.arange(len(slots)), [first for first, _, _ in phrases]),
         np.array(measures, dtype=np.int32).reshape(-1, 2 * len(FEATURES) + 2),
     )
 
@@ -213,7 +210,7 @@ def _symbol_strings(reading: str) -> Iterator[tuple[list[int], int]]:
         yield [symbols[0] + INSIDE, *symbols[1:]], whole
 
 
-def _automaton(parts: list[tuple[str, int]], slots: int) -> Automaton:
+def _automaton(parts: list[tuple[str, int]]) -> Automaton:
     trie: list[dict[int, int]] = [{}]
     ends: list[list[tuple[int, int, int]]] = [[]]
     for reading, slot in parts:
@@ -245,32 +242,19 @@ def _automaton(parts: list[tuple[str, int]], slots: int) -> Automaton:
             step[state, symbol] = following
             for again in _RUNS.get(symbol, ()):
                 step[following, again] = following
-    return _with_ends_last(step, ends, slots)
+    return _with_ends_last(step, ends)
 
 
-def _with_ends_last(
-    step: NDArray[np.uint16], ends: list[list[tuple[int, int, int]]], slots: int
-) -> Automaton:
+def _with_ends_last(step: NDArray[np.uint16], ends: list[list[tuple[int, int, int]]]) -> Automaton:
     """Numbers the states so that those where a part ends come last."""
     order = sorted(range(len(ends)), key=lambda state: bool(ends[state]))
     number = np.empty(len(order), dtype=np.uint16)
     number[order] = np.arange(len(order))
     ending = [ends[state] for state in order if ends[state]]
     flat = [end for found in ending for end in found]
-    sets = [_bits([slot for slot, _, _ in found], slots) for found in ending]
-    unique, set_of = np.unique(np.array(sets, dtype=np.uint64), axis=0, return_inverse=True)
     return Automaton(
         number[step[order]],
         len(order) - len(ending),
-        unique,
-        set_of.reshape(-1).astype(np.uint16),
         np.cumsum([0, *(len(found) for found in ending)]).astype(np.int32),
         np.array(flat, dtype=np.int32).reshape(-1, 3),
     )
-
-
-def _bits(members: list[int], size: int) -> NDArray[np.uint64]:
-    words = [0] * ((size + 63) // 64)
-    for member in members:
-        words[member // 64] |= 1 << (member % 64)
-    return np.array(words, dtype=np.uint64)

@@ -209,7 +209,7 @@ def _times_from_numbers(values: pa.Array, notes: dict[str, int]) -> pa.Array:
 
 
 def _unknown_if_negative(name: str, values: pa.Array, notes: dict[str, int]) -> pa.Array:
-    negative = pc.less(values, 0)
+    negative = pc.less(values, pa.scalar(0, values.type))
     count = pc.sum(negative).as_py()
     if not count:
         return values

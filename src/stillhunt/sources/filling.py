@@ -29,9 +29,10 @@ ORIGINS = pa.schema([("file", pa.int32()), ("row", pa.int64())])
 """Where each row of ``requests`` stood: a part of ORIGINS beside each part of ``requests``, row by row."""
 
 _SEEN_SLOTS = 1 << 19
-"""Texts that are remembered of each role."""
+"""Places for texts that are remembered, of each role in each of two tables."""
 
 _ROLES = pa.array(sorted(ROLES))
+_EMPTY = pa.scalar("")
 
 
 class Filling:
@@ -90,7 +91,7 @@ def admitted(parsed: Parsed) -> tuple[pa.RecordBatch, pa.Int64Array, list[Reject
     """The rows that a lake may hold, with their numbers, and the others: without a time, before EARLIEST, or
     without an account."""
     time, account = parsed.requests.column("time"), parsed.requests.column("account_id")
-    blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(account), ""), True)
+    blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(account), _EMPTY), True)
     early = pc.fill_null(pc.less(time, pa.scalar(EARLIEST, TIMESTAMP)), False)
     checks = (
         ("time: expected a value, found none", time.is_null(), None),
@@ -127,11 +128,13 @@ def _truth(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
 
 
 class _SeenTexts:
-    """Remembers some of the texts that were met lately, in bounded memory, so that few are written twice. Each role
-    has its own slots: the many prompts never crowd out the few system prompts."""
+    """Remembers some of the texts that were met, in bounded memory, so that few are written twice: in one table those
+    that came first, in the other the latest that found their place in the first taken. Each role has its own slots:
+    the many prompts never crowd out the few system prompts."""
 
     def __init__(self) -> None:
-        self._slots = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
+        self._first = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
+        self._latest = np.zeros(len(_ROLES) * _SEEN_SLOTS, dtype=np.uint64)
 
     def unseen(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """The rows, schema SKETCHES and distinct, that are not remembered."""
@@ -141,6 +144,10 @@ class _SeenTexts:
         words = np.frombuffer(ids.buffers()[1], dtype="<u8")[ids.offset : ids.offset + len(ids)]
         roles = np.asarray(pc.index_in(texts.column("role"), _ROLES).to_numpy(), dtype=np.uint64)
         slots = roles * np.uint64(_SEEN_SLOTS) + words % np.uint64(_SEEN_SLOTS)
-        new = self._slots[slots] != words
-        self._slots[slots] = words
+        others = roles * np.uint64(_SEEN_SLOTS) + (words >> np.uint64(32)) % np.uint64(_SEEN_SLOTS)
+        new = (self._first[slots] != words) & (self._latest[others] != words)
+        free = self._first[slots] == 0
+        self._first[slots[free]] = words[free]
+        crowded = new & (self._first[slots] != words)
+        self._latest[others[crowded]] = words[crowded]
         return texts if new.all() else texts.filter(pa.array(new))

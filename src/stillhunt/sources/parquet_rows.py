@@ -13,11 +13,12 @@ from stillhunt.schema.requests import TEXT_COLUMNS, TIMESTAMP
 from stillhunt.sources.byte_stream import unreadable
 from stillhunt.sources.columns import MAX_BATCH_ROWS, Found, Matched, Wanted, numbered, require_once
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 16 << 20
 """Uncompressed bytes that a batch is meant to hold, judged by the row group's mean."""
 
-BUFFER_BYTES = 1 << 20
-"""What is read ahead of each column. Whole column chunks are never held: a row group may be larger than memory."""
+BUFFER_BYTES = 64 << 10
+"""What is read ahead of each column; a larger page goes past the buffer. Whole column chunks are never held: a row
+group may be larger than memory."""
 
 REPEATED = ("system_prompt",)
 REPEATED_BYTES = 8 << 20
