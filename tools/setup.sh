@@ -59,6 +59,8 @@ runtime | dev | bench)
     esac
     if [ -f .venv/.stillhunt-stamp.next ]; then
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "${EDITABLE:---editable}" .
+        # LightGBM's wheel leaves OpenMP's runtime to the system.
+        [ "$1" = runtime ] || .venv/bin/python -c 'import lightgbm' 2>/dev/null || debian libgomp1
         echo "$1" >.venv/.stillhunt-level
         finish .venv
     fi
