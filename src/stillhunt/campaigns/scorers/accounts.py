@@ -6,6 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stillhunt.campaigns.neighbours import Graph
+from stillhunt.campaigns.scorers.sign import HOPS, sign_features
+
 VOLUMES = ("requests", "sessions", "input_tokens", "output_tokens", "models", "addresses", "systems")
 """Columns of ``summarise`` that are told as ``log(1 + count)``."""
 PER_REQUEST = (
@@ -58,6 +61,15 @@ def account_features(summary: pa.Table) -> NDArray[np.float64]:
         np.log1p(_share(count["requests"], count["active_days"])),
     ]
     return np.column_stack(columns)
+
+
+def scan_features(summary: pa.Table, graph: Graph, hops: int = HOPS) -> NDArray[np.float32]:
+    """What a scorer is told of each account of a scan: itself and the accounts that it is tied to.
+
+    summary: rows of ``summarise``. graph: that of ``neighbours`` for the same log. Returns the shape that
+    ``sign_features`` gives, for ``len(COLUMNS)`` features.
+    """
+    return sign_features(account_features(summary), graph.indptr, graph.neighbour, graph.weight, hops)
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
