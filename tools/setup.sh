@@ -2,7 +2,7 @@
 # Sets up what a make target needs, on a fresh Debian machine that has Python >= 3.11. Safe to run again.
 #   tools/setup.sh runtime|dev|bench   the virtual environment .venv, from the lock of that name
 #   tools/setup.sh litellm             LiteLLM's proxy in an environment of its own, .venvs/litellm
-#   tools/setup.sh marks               torch and transformers in an environment of their own, .venvs/marks
+#   tools/setup.sh marks               torch, its graph networks and transformers, in an environment of their own, .venvs/marks
 #   tools/setup.sh golang              Go, whose own packages check our log, in .venvs/golang
 #   tools/setup.sh chromium|postgres   a Debian package, installed when we are root
 set -euo pipefail

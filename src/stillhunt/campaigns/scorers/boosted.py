@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stillhunt.campaigns.scorers.labels import labelled
 from stillhunt.campaigns.scorers.sign import table_of_numbers
 from stillhunt.errors import InputError, MissingExtraError, SettingError
 
-UNKNOWN, HONEST, HOSTILE = -1, 0, 1
-"""Labels of accounts."""
 FEWEST_LEAVES_FROM = 20
 """A leaf holds at most one in so many of the labelled accounts, however few these are."""
 
@@ -77,37 +76,11 @@ def fit(
     of both sides, SettingError for settings out of range, MissingExtraError without LightGBM.
     """
     lightgbm = _lightgbm()
-    table, known, truth = _labelled(features, labels)
+    table, known, truth = labelled(features, labels)
     parameters = _parameters(settings or Settings(), len(known), seed, threads)
     data = lightgbm.Dataset(table[known], truth, params=parameters)
     booster = lightgbm.train(parameters, data)
     return Scorer(booster, table.shape[1])
-
-
-def _labelled(
-    features: ArrayLike, labels: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """The features; the rows whose label is known, and these labels."""
-    table, label = table_of_numbers(features), np.asarray(labels)
-    if label.shape != (len(table),):
-        raise InputError(
-            f"expected one label for each of {len(table)} accounts, got shape {label.shape}", "labels"
-        )
-    if table.shape[1] == 0:
-        raise InputError("expected at least one feature per account, got none", "features")
-    other = np.setdiff1d(label, (UNKNOWN, HONEST, HOSTILE))
-    if len(other):
-        raise InputError(f"expected labels 1 (hostile), 0 (honest) or -1 (unknown), got {other[0]}", "labels")
-    known = np.flatnonzero(label != UNKNOWN)
-    truth = label[known].astype(np.int64)
-    hostile = int((truth == HOSTILE).sum())
-    if hostile == 0 or hostile == len(truth):
-        raise InputError(
-            f"expected hostile and honest accounts, got {hostile} hostile and {len(truth) - hostile} honest",
-            "labels",
-            "Judge some of the other side, or inject campaigns; until then, score without labels.",
-        )
-    return table, known, truth
 
 
 def _parameters(settings: Settings, labelled: int, seed: int, threads: int) -> dict[str, object]:

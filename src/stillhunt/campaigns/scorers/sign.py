@@ -32,15 +32,10 @@ def sign_features(
     if hops < 0:
         raise SettingError(f"expected 0 or more hops, got {hops}", "hops", "2 serves most graphs.")
     own = table_of_numbers(features)
-    graph = _graph(len(own), indptr, indices, weights)
-    neighbours = np.diff(graph.indptr)
-    total = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
-    block = np.column_stack((own, np.log1p(neighbours), np.log1p(total))).astype(np.float32)
-    share = np.repeat(np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), neighbours)
-    step = csr_matrix(
-        ((graph.data * share).astype(np.float32), graph.indices, graph.indptr), shape=graph.shape
-    )
-    blocks = [block]
+    graph = graph_of(len(own), indptr, indices, weights)
+    degrees = np.column_stack((np.diff(graph.indptr), _totals(graph)))
+    blocks = [np.hstack((own, np.log1p(degrees))).astype(np.float32)]
+    step = steps_of(graph)
     for _ in range(hops):
         blocks.append(np.asarray(step @ blocks[-1]))
     return np.hstack(blocks)
@@ -65,8 +60,20 @@ def table_of_numbers(features: ArrayLike) -> NDArray[np.float64]:
     return table
 
 
-def _graph(accounts: int, indptr: ArrayLike, indices: ArrayLike, weights: ArrayLike) -> csr_matrix:
-    """The checked graph, weights as float64."""
+def steps_of(graph: csr_matrix) -> csr_matrix:
+    """``P``: the weights divided by their row's sum, float32."""
+    total = _totals(graph)
+    share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    data = graph.data * np.repeat(share, np.diff(graph.indptr))
+    return csr_matrix((data.astype(np.float32), graph.indices, graph.indptr), shape=graph.shape)
+
+
+def _totals(graph: csr_matrix) -> NDArray[np.float64]:
+    return np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
+
+
+def graph_of(accounts: int, indptr: ArrayLike, indices: ArrayLike, weights: ArrayLike) -> csr_matrix:
+    """The graph, weights as float64. Raises InputError where its parts do not fit each other."""
     pointers, ends = np.asarray(indptr), np.asarray(indices)
     weight = np.asarray(weights, dtype=np.float64)
     if pointers.shape != (accounts + 1,):
