@@ -54,7 +54,9 @@ TREES = (
 SCORER = "stillhunt: SIGN + LightGBM"
 RIDGES = (0.1, 1.0, 10.0, 100.0)
 HOPS = (1, 2, 3)
-NETWORK_LAYERS = (2, 3)
+NETWORK_LAYERS = {"small": (2,), "full": (2, 3)}
+NETWORK_SPLITS = 3
+"""It takes a minute or two a split on one core, so it has fewer."""
 ROOT = Path(__file__).parents[1]
 TORCH = ROOT / ".venvs" / "marks" / "bin" / "python"
 
@@ -181,7 +183,7 @@ def methods(data: Crowd) -> dict[str, list[Way]]:
     }
 
 
-def network(splits: int) -> list[tuple[float, float, str]]:
+def network(layers: Sequence[int]) -> list[tuple[float, float, str]]:
     """Validation and test AUROC and the setting chosen, of the graph network. Needs torch and torch-geometric."""
     import torch
 
@@ -198,20 +200,17 @@ def network(splits: int) -> list[tuple[float, float, str]]:
 
         return scores
 
-    ways = [
-        Way(data.features, fitted(sage.Settings(layers=layers)), f"{layers} layers")
-        for layers in (NETWORK_LAYERS if splits > SPLITS["small"] else NETWORK_LAYERS[:1])
-    ]
-    results = [measure(data, ways, split) for split in range(splits)]
+    ways = [Way(data.features, fitted(sage.Settings(layers=each)), f"{each} layers") for each in layers]
+    results = [measure(data, ways, split) for split in range(NETWORK_SPLITS)]
     return [(validation, test, way.told) for validation, test, way in results]
 
 
-def network_apart(splits: int) -> list[tuple[float, float, str]] | None:
+def network_apart(layers: Sequence[int]) -> list[tuple[float, float, str]] | None:
     """The same, in the environment that has torch; None where that was not set up."""
     if not TORCH.exists():
         return None
     path = os.pathsep.join([str(ROOT), str(ROOT / "src"), sysconfig.get_paths()["purelib"]])
-    code = f"import json; from bench.tolokers import network; print(json.dumps(network({splits})))"
+    code = f"import json; from bench.tolokers import network; print(json.dumps(network({[*layers]})))"
     run = subprocess.run(
         [str(TORCH), "-c", code],
         env={**os.environ, "PYTHONPATH": path},
@@ -265,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, ways in methods(data).items():
         results = [measure(data, ways, split) for split in range(splits)]
         found += rows(name, [(validation, test, way.told) for validation, test, way in results])
-    apart = network_apart(splits)
+    apart = network_apart(NETWORK_LAYERS[given.scale])
     if apart is None:
         print("graph network: not measured; run: tools/setup.sh marks")
     else:
