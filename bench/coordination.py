@@ -336,6 +336,9 @@ def at_cut(case: str, cut: float, graph: Graph, every: Pairs, twice: I64) -> lis
     return [
         Row(case, f"{at}: edges, Jaccard", jaccard(ours.key, theirs.key), "share", n=len(theirs.key)),
         Row(case, f"{at}: clusters", len(mine), "clusters", f"{len(same):,} anew"),
+        Row(
+            case, f"{at}: largest cluster", _largest(mine), "accounts", f"{_largest(parts):,} in a component"
+        ),
         Row(case, f"{at}: {CLUSTERS}", agreement(mine, same, accounts)[0], "adj. Rand", "same order"),
         Row(case, f"{at}: clusters as anew", float(np.mean(mixed)), "adj. Rand", "other orders", ORDERS),
         Row(case, f"{at}: clusters as components", rand, "adj. Rand", f"{len(parts):,} components"),
@@ -348,6 +351,10 @@ def at_cut(case: str, cut: float, graph: Graph, every: Pairs, twice: I64) -> lis
             n=len(both),
         ),
     ]
+
+
+def _largest(groups: Sequence[NDArray[np.int32]]) -> int:
+    return max(map(len, groups), default=0)
 
 
 def _held(some: I64, edges: I64) -> float:

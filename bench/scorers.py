@@ -119,7 +119,7 @@ def learnt(training: Sequence[Judged], log: Judged) -> NDArray[np.float64]:
     """Scores of a log's accounts, learnt from other logs."""
     features = np.concatenate([each.features for each in training])
     labels = np.concatenate([each.hostile for each in training]).astype(np.int64)
-    return fit(features, labels, seed=0).predict(log.features)
+    return fit(features, labels, seed=0, threads=1).predict(log.features)
 
 
 def measure(profile: str, training: dict[str, Judged], seeds: int) -> list[Row]:
