@@ -2,7 +2,7 @@
 # Sets up what a make target needs, on a fresh Debian machine that has Python >= 3.11. Safe to run again.
 #   tools/setup.sh runtime|dev|bench   the virtual environment .venv, from the lock of that name
 #   tools/setup.sh litellm             LiteLLM's proxy in an environment of its own, .venvs/litellm
-#   tools/setup.sh marks               torch and transformers in an environment of their own, .venvs/marks
+#   tools/setup.sh marks               torch, its graph networks and transformers, in an environment of their own, .venvs/marks
 #   tools/setup.sh golang              Go, whose own packages check our log, in .venvs/golang
 #   tools/setup.sh chromium|postgres   a Debian package, installed when we are root
 set -euo pipefail
@@ -59,6 +59,8 @@ runtime | dev | bench)
     esac
     if [ -f .venv/.stillhunt-stamp.next ]; then
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "${EDITABLE:---editable}" .
+        # LightGBM's wheel leaves OpenMP's runtime to the system.
+        [ "$1" = runtime ] || .venv/bin/python -c 'import lightgbm' 2>/dev/null || debian libgomp1
         echo "$1" >.venv/.stillhunt-level
         finish .venv
     fi

@@ -165,6 +165,17 @@ def test_arrivals_follow_the_client_in_time_and_burstiness() -> None:
     assert gaps.std() / gaps.mean() == pytest.approx(3.0, rel=0.25)
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrivals_of_the_burstiest_clients_stay_in_the_window() -> None:
+    """Of gaps this uneven, those of a whole account are often too small for a number."""
+    rates = Rates(np.array([[1.0, 1.0]]) / 2, np.array([1.0]), np.array([300.0]))
+    account, start = real_starts(np.random.default_rng(3), rates, np.full(200, 0.3), _WINDOW)
+    assert len(account) == pytest.approx(200 * 0.3 * 14, rel=0.1)
+    assert start.min() >= _WINDOW.start
+    assert start.max() <= _WINDOW.start + 14 * DAY
+    assert len(np.unique(start // DAY)) > 10, "bursts come at any time"
+
+
 def test_organisations_follow_real_arrivals() -> None:
     """All of the clients' requests come in the first half of the window; people's do not."""
     rates = Rates(np.array([[1.0, 0.0]]), np.array([1.0]), np.array([1.0]))

@@ -230,8 +230,10 @@ def real_starts(rng: np.random.Generator, rates: Rates, rate: F64, window: Windo
             continue
         shape = 1.0 / max(rates.cv[client], 0.3) ** 2
         place = np.cumsum(rng.gamma(shape, 1.0 / shape, count + 1))
+        # Gaps of a very bursty client can all be too small for a number: then all starts are one burst, at any time.
+        part = place[:-1] / place[-1] if place[-1] > 0 else np.full(count, rng.random())
         total = np.r_[0.0, np.cumsum(rates.share[client])]
-        at = np.interp(place[:-1] / place[-1] * total[-1], total, np.arange(bins + 1)) / bins
+        at = np.interp(part * total[-1], total, np.arange(bins + 1)) / bins
         times.append(window.start + (at * window.days * DAY).astype(np.int64))
         accounts.append(np.full(count, account))
     if not times:
