@@ -18,6 +18,7 @@ from stillhunt.campaigns.partition import Group
 from stillhunt.campaigns.profile import Profile
 from stillhunt.campaigns.signals.signal import stated_null
 from stillhunt.campaigns.turns import keeps_time, takes_turns
+from stillhunt.campaigns.urn import copied
 from stillhunt.schema.campaigns import CHANNELS
 from stillhunt.schema.findings import Finding
 
@@ -128,6 +129,7 @@ def _inferred(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Itera
             role="inferred",
             channel=signal.channel,
         )
+    yield from _copies(case, evidence, cited)
     yield from _group_tests(case, cited)
     families = dict(zip((*evidence.families, "timing"), case.group.evidence.tolist(), strict=True))
     yield _finding(
@@ -156,6 +158,38 @@ def _inferred(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Itera
         evidence={name: round(value, 4) for name, value in case.kind.confidences.items()},
         role="inferred",
     )
+
+
+def _copies(case: Case, evidence: Evidence, cited: Mapping[str, str]) -> Iterator[Finding]:
+    """Signals in which members share several artefacts that differ, and the bet that they copy wins."""
+    nats = copied(evidence, case.members)
+    for s, signal in enumerate(evidence.signals):
+        p = math.exp(-max(float(nats[s]), 0.0))
+        sets, tied = _sets(evidence, case.members, s)
+        if signal.weighs and sets > 1 and p < UNLIKELY:
+            yield _finding(
+                case,
+                cited,
+                claim=f"In {sets:,} sets, {tied:,} of {case.profile.accounts:,} accounts {signal.claim}.",
+                statistic="log_e_value",
+                null=signal.null,
+                value=float(nats[s]),
+                n=tied,
+                method="copies",
+                version="1",
+                evidence={"log10_p": math.log10(max(p, 1e-300)), "sets": sets, "family": signal.family},
+                role="inferred",
+                channel=signal.channel,
+            )
+
+
+def _sets(evidence: Evidence, members: NDArray[np.int32], s: int) -> tuple[int, int]:
+    """Artefacts of a signal that two or more members carry, and members that carry one of them."""
+    links = np.concatenate([np.arange(evidence.indptr[i], evidence.indptr[i + 1]) for i in members])
+    links = links[evidence.signal[evidence.artefact[links]] == s]
+    carried, part, count = np.unique(evidence.artefact[links], return_inverse=True, return_counts=True)
+    account = np.searchsorted(evidence.indptr, links, side="right")
+    return int((count > 1).sum()), len(np.unique(account[count[part] > 1])) if len(carried) else 0
 
 
 def _group_tests(case: Case, cited: Mapping[str, str]) -> Iterator[Finding]:

@@ -70,6 +70,8 @@ BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -0.5}
 
 LEAST_SHARE = 0.03
 """Share of a pool's requests from which one tenant's template says something about the pool."""
+SPEAKS = 8.0
+"""Nats from which a family of evidence ties the accounts by itself."""
 SURE = 0.5
 """Least confidence with which a kind is named; below it the kind is ``unclear``."""
 
@@ -100,7 +102,7 @@ def _ramp(value: float, low: float, high: float) -> float:
 def _traits(group: Profile, rest: Profile, nats: Mapping[str, float]) -> list[Trait]:
     return [
         Trait(name, value, words)
-        for name, value, words in (*_wants(group, rest), *_ways(group, rest), *_ties(group, nats))
+        for name, value, words in (*_wants(group, rest), *_probes(group, rest), *_ways(group, rest), *_ties(group, nats))
         if value is not None
     ]
 
@@ -137,6 +139,16 @@ def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, s
         )
 
 
+def _probes(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
+    if group.refused is not None:
+        background = rest.refused or 0.0
+        yield (
+            "probes",
+            float(np.clip((group.refused - background) / 0.3, 0.0, 1.0)),
+            f"{group.refused:.0%} of requests were refused, {background:.0%} elsewhere",
+        )
+
+
 def _ways(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
     """How it is asked."""
     if group.turns is not None:
@@ -169,6 +181,12 @@ def _ways(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, st
 def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, float | None, str]]:
     """What ties the accounts: one hand, or something that they declare."""
     hand = max(nats.get("timing", 0.0), 0.0) + nats.get("hand_off", 0.0)
+    speaking = sum(value >= SPEAKS for value in nats.values())
+    yield (
+        "many_ties",
+        _ramp(speaking, 1.0, max(0.8 * len(nats), 2.0)),
+        f"{speaking} independent families of evidence tie the accounts to one another",
+    )
     enrolled, paid = nats.get("life_cycle", 0.0), nats.get("payment", 0.0)
     shown = "show" if hand > 9.0 else "do not show"
     yield (
