@@ -70,7 +70,9 @@ def test_a_log_that_tells_nothing_is_never_called_distillation() -> None:
     bare = replace(REST, accounts=30, requests=900, **unknown)
     verdict = judge_kind(bare, replace(REST, **unknown), {"timing": 20.0, "network": 30.0})
     assert verdict.kind != "distillation"
-    assert {trait.name for trait in verdict.traits} <= {"one_hand", "enrolled", "serial", "gateway"}
+    assert {trait.name for trait in verdict.traits} <= {
+        "one_hand", "enrolled", "serial", "gateway", "many_ties", "plain"
+    }  # fmt: skip
 
 
 def test_coordination_alone_is_not_distillation() -> None:
@@ -111,9 +113,14 @@ def test_what_traits_add_is_the_score_of_the_kind(kind: str) -> None:
     assert verdict.adds(Trait("unheard of", 1.0, "")) == 0.0
 
 
-def test_a_sure_word_for_an_unnamed_kind_adds_nothing_to_unclear() -> None:
-    verdict = judge_kind(ARCHETYPES["distillation"][0], REST, ARCHETYPES["distillation"][1])
-    assert {replace(verdict, kind="unclear").adds(trait) for trait in verdict.traits} == {0.0}
+def test_only_how_little_ties_the_accounts_speaks_for_unclear() -> None:
+    group, nats = ARCHETYPES["distillation"]
+    tied = replace(judge_kind(group, REST, nats), kind="unclear")
+    loose = replace(judge_kind(group, REST, dict.fromkeys(nats, 1.0)), kind="unclear")
+    assert {trait.name for trait in tied.traits if tied.adds(trait)} == {"many_ties", "plain"}
+    assert all(tied.adds(trait) <= 0 for trait in tied.traits)
+    assert all(loose.adds(trait) >= 0 for trait in loose.traits)
+    assert loose.confidences["unclear"] > tied.confidences["unclear"]
 
 
 def test_one_more_point_for_a_trait_never_lowers_a_kind_that_wants_it() -> None:

@@ -93,9 +93,9 @@ def test_harm_is_what_left(found: Campaigns) -> None:
     assert set(row["capabilities"]) == {"grading", "mathematics"}
 
 
-def grouped(p: list[float]) -> list[result._Grouped]:
+def grouped(p: list[float]) -> list[result.Grouped]:
     return [
-        result._Grouped(
+        result.Grouped(
             f"c{i}",
             Group(np.array([3 * i, 3 * i + 1, 3 * i + 2], dtype=np.int32), np.zeros(1), 1.0, each, each),
             np.array([3 * i, 3 * i + 1, 3 * i + 2], dtype=np.int32),

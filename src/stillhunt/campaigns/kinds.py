@@ -1,7 +1,8 @@
 """What do accounts that act as one want? A second judgement, apart from whether they act as one.
 
 Each trait is a number in [-1, 1], 0 where the log cannot tell. A kind's score is a weighted sum of traits; the softmax
-of the scores is the confidence. ``KINDS_V1`` is the whole model.
+of the scores is the confidence. ``KINDS_V1`` is the whole model. Its weights were set by hand, and then fitted to
+groups of simulated logs, with the former as prior (``bench/kinds.py``).
 """
 
 from __future__ import annotations
@@ -42,31 +43,43 @@ class KindVerdict:
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
     # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
     "distillation": {
-        "harvests": 1.5, "elicits": 1.0, "one_hand": 1.6, "enrolled": 0.6, "injects": 0.8, "reasons": 0.7,
-        "uncached": 0.4, "long_answers": 0.4, "no_repeats": 0.5, "single_turn": 0.2, "many_systems": -1.2,
-        "declared": -3.0, "serial": -2.0, "free": -0.3, "gateway": -8.0, "one_place": -0.7, "tenant": 1.5,
-        "one_customer": -4.0,
+        "declared": -2.8, "elicits": 2.3, "enrolled": 0.3, "free": -0.7, "gateway": -5.7, "harvests": 1.7,
+        "injects": -0.5, "long_answers": -0.2, "many_ties": 1.3, "no_repeats": 0.8, "one_customer": -4.0,
+        "one_hand": 0.9, "one_place": -1.5, "plain": 0.7, "probes": 3.3, "reasons": 0.9, "serial": -2.1,
+        "single_turn": -0.2, "tenant": 1.5,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
-        "one_hand": 0.8, "many_systems": 2.0, "injects": -0.7, "harvests": -0.4, "elicits": -0.5, "no_repeats": -0.4,
-        "uncached": -0.4, "declared": -1.5, "serial": -1.5, "free": -0.5, "single_turn": -0.4, "tenant": -1.5,
+        "declared": -2.8, "elicits": -1.2, "enrolled": -0.2, "free": -0.7, "gateway": -0.4,
+        "harvests": -1.7, "injects": -0.9, "many_systems": 1.7, "many_ties": -0.5, "no_repeats": -1.5,
+        "one_hand": 3.6, "one_place": -0.2, "plain": -0.7, "probes": -1.1, "serial": -1.7,
+        "single_turn": -0.9, "tenant": -1.5, "uncached": -0.5,
     },
     # One person with many free accounts, one after another: ordinary use.
     "trial_farm": {
-        "free": 1.3, "serial": 2.5, "one_place": 1.0, "one_hand": -0.7, "elicits": -0.5, "harvests": -0.3,
-        "declared": -1.5, "many_systems": -0.5, "injects": -0.3,
+        "declared": -0.4, "elicits": -0.5, "enrolled": -0.6, "free": 2.5, "injects": -0.7,
+        "many_systems": -0.4, "one_hand": -0.7, "one_place": 1.8, "serial": 5.7, "single_turn": -0.2,
     },
     # People or programs that belong together: a firm, a campus, one service on its customers' accounts.
     "shared_team": {
-        "declared": 2.5, "one_hand": -1.5, "serial": -1.0, "free": -0.5, "elicits": -0.5, "harvests": -0.6,
-        "many_systems": -0.8, "gateway": 2.5, "one_place": 0.4, "no_repeats": 0.7,
+        "declared": 3.7, "elicits": -0.5, "enrolled": -1.3, "free": -0.6, "gateway": 1.7, "harvests": -0.2,
+        "injects": -0.2, "many_systems": 0.2, "many_ties": 0.4, "no_repeats": 1.1, "one_customer": 0.2,
+        "one_hand": -0.4, "one_place": 0.9, "plain": 0.4, "serial": -1.4, "single_turn": 0.6,
+        "uncached": 0.4,
     },
     # The same questions asked again and again, on purpose.
-    "evaluation": {"no_repeats": -3.0, "declared": 2.0, "harvests": 0.4, "one_hand": -0.5, "single_turn": 0.5},
-    "unclear": {},
+    "evaluation": {
+        "declared": 2.9, "free": -0.3, "harvests": 0.6, "many_systems": -0.2, "no_repeats": -4.5,
+        "one_hand": -0.7, "one_place": 0.3, "plain": -0.2, "single_turn": 2.0, "uncached": 0.5,
+    },
+    # Little ties the accounts; perhaps chance.
+    "unclear": {
+        "many_ties": -3.3, "plain": -3.0,
+    },
 }  # fmt: skip
-BIAS: Mapping[str, float] = {"unclear": -0.5, "distillation": -0.5}
+BIAS: Mapping[str, float] = {
+    "distillation": -1.8, "reseller": 0.5, "trial_farm": -1.7, "shared_team": 2.6, "evaluation": 0.8, "unclear": -1.4,
+}  # fmt: skip
 
 LEAST_SHARE = 0.03
 """Share of a pool's requests from which one tenant's template says something about the pool."""
@@ -78,7 +91,7 @@ SURE = 0.5
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
     """The kind of a group, from its profile, the profile of accounts in no group and the evidence per family."""
-    traits = _traits(group, rest, nats)
+    traits = traits_of(group, rest, nats)
     values = {trait.name: trait.value for trait in traits}
     scores = np.array(
         [
@@ -99,12 +112,10 @@ def _ramp(value: float, low: float, high: float) -> float:
     return float(np.clip(2 * (value - low) / (high - low) - 1, -1.0, 1.0))
 
 
-def _traits(group: Profile, rest: Profile, nats: Mapping[str, float]) -> list[Trait]:
-    return [
-        Trait(name, value, words)
-        for name, value, words in (*_wants(group, rest), *_probes(group, rest), *_ways(group, rest), *_ties(group, nats))
-        if value is not None
-    ]
+def traits_of(group: Profile, rest: Profile, nats: Mapping[str, float]) -> list[Trait]:
+    """Every trait that the log can tell."""
+    asked = (*_wants(group, rest), *_probes(group, rest), *_ways(group, rest), *_ties(group, nats))
+    return [Trait(name, value, words) for name, value, words in asked if value is not None]
 
 
 def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
@@ -186,6 +197,12 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
         "many_ties",
         _ramp(speaking, 1.0, max(0.8 * len(nats), 2.0)),
         f"{speaking} independent families of evidence tie the accounts to one another",
+    )
+    beyond = sum(nats.values()) - max(nats.values(), default=0.0)
+    yield (
+        "plain",
+        _ramp(beyond, 15.0, 60.0),
+        f"families of evidence other than the strongest add up to {beyond:.0f} nats",
     )
     enrolled, paid = nats.get("life_cycle", 0.0), nats.get("payment", 0.0)
     shown = "show" if hand > 9.0 else "do not show"

@@ -39,6 +39,13 @@ def find_campaigns(
     log: Log, seen: Coverage, settings: ScanSettings, inputs_digest: str, stages: Stages
 ) -> Campaigns:
     """Campaigns of a log, each with members, kind, harm, evidence tables and findings."""
+    scanned = find_groups(log, seen, settings, stages)
+    with stages("explain"):
+        return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings
+
+
+def find_groups(log: Log, seen: Coverage, settings: ScanSettings, stages: Stages) -> Scanned:
+    """Groups that act as one, before anyone asks what for."""
     with stages("summarise"):
         summary = summarise(log)  # one row per account
         conduct = Conduct(session_starts(log), prompt_moves(log))
@@ -54,9 +61,7 @@ def find_campaigns(
         nulls = NullLogs(evidence, conduct, strata(log, summary), settings.seed)
         asked = Asked(settings.level, settings.null_runs, settings.threads)
         verdicts = judge(evidence, conduct, groups, nulls, asked)  # p, q; at least two families
-    with stages("explain"):
-        scanned = Scanned(log, summary, found, evidence, graph, conduct, verdicts)
-        return explained(scanned, settings.price_usd_per_mtok, inputs_digest)  # members, kinds, findings
+    return Scanned(log, summary, found, evidence, graph, conduct, verdicts)
 
 
 def collect(log: Log, seen: Coverage, model: Sequence[Signal]) -> list[tuple[Signal, Artefacts]]:

@@ -74,7 +74,9 @@ class Campaigns:
 
 
 @dataclass(frozen=True)
-class _Grouped:
+class Grouped:
+    """A group under its campaign's name: its accounts, and the membership of each."""
+
     campaign_id: str
     group: Group
     accounts: NDArray[np.int32]
@@ -86,7 +88,7 @@ class _Grouped:
 
 
 @dataclass(frozen=True)
-class _Found(_Grouped):
+class _Found(Grouped):
     profile: Profile
     kind: KindVerdict
 
@@ -96,7 +98,7 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
     log, evidence = scanned.log, scanned.evidence
     people = log.engine.table("SELECT account_id, authorised_use FROM accounts ORDER BY account")
     ids, uses = people["account_id"].to_pylist(), people["authorised_use"].to_pylist()
-    found, rest = _with_kinds(scanned, _with_members(scanned, ids))
+    found, rest = _with_kinds(scanned, with_members(scanned, ids))
     named = [tables.Named(f.campaign_id, f.members) for f in found]
     tables.register_members(log, named)
     names = {s: artefacts.names for s, (_, artefacts) in enumerate(scanned.found)}
@@ -134,7 +136,7 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
     )
 
 
-def _with_kinds(scanned: Scanned, grouped: Sequence[_Grouped]) -> tuple[list[_Found], Profile]:
+def _with_kinds(scanned: Scanned, grouped: Sequence[Grouped]) -> tuple[list[_Found], Profile]:
     """Groups with their profiles and kinds, and the profile of accounts in no group.
 
     Every kind answers for its own false discoveries: a group passes only where it would among the groups of its kind
@@ -161,7 +163,8 @@ def _with_kinds(scanned: Scanned, grouped: Sequence[_Grouped]) -> tuple[list[_Fo
     return found, rest
 
 
-def _with_members(scanned: Scanned, ids: Sequence[str]) -> list[_Grouped]:
+def with_members(scanned: Scanned, ids: Sequence[str]) -> list[Grouped]:
+    """Groups that pass, with memberships; an account is a member of one at most."""
     evidence = scanned.evidence
     first, last = (
         function(scanned.summary[name]).as_py()
@@ -176,7 +179,7 @@ def _with_members(scanned: Scanned, ids: Sequence[str]) -> list[_Grouped]:
         if len(sure) < SMALLEST:
             continue
         taken[sure] = True
-        found.append(_Grouped(_campaign_id([ids[i] for i in sure], window), group, accounts, membership))
+        found.append(Grouped(_campaign_id([ids[i] for i in sure], window), group, accounts, membership))
     return found
 
 

@@ -1,0 +1,248 @@
+"""Is a campaign's kind right as often as its confidence says? Groups of simulated logs against the truth.
+
+Every log is scanned; every group that passes and of which at least 60 % are of one true kind is a case. Reported are
+the share of right kinds, the Brier score of "this is distillation" and how often it is right per tenth of confidence, on
+seeds that were not looked at. With ``--fit``, groups of development seeds are made instead, and weights are fitted to
+them with the shipped ones as prior; what comes out is printed for ``campaigns/kinds.py``, with the error on each shape
+that the fit had not seen.
+
+    python -m bench.kinds [--scale small|full] [--profile NAME ...] [--fit]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from bench.result import Row, show, write
+from bench.scorers import opened
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from stillhunt.campaigns.kinds import BIAS, KINDS_V1, SURE, traits_of
+from stillhunt.campaigns.pipeline import ScanSettings, find_groups
+from stillhunt.campaigns.profile import profiles
+from stillhunt.campaigns.result import with_members
+from stillhunt.campaigns.stages import Stages
+from stillhunt.engines.duckdb import DuckDB
+from stillhunt.simulate.files import write as write_log
+from stillhunt.simulate.scenarios import SCENARIOS, scenario
+from stillhunt.simulate.simulation import stream, window
+
+DEVELOPMENT_SEED, FIRST_SEED = 11, 351
+SEEDS = {"small": 1, "full": 2}
+SMALL = ("demo", "mixed", "honest")
+PURE = 0.6
+TEAMS = frozenset({"enterprise", "saas", "university", "agency", "ci", "migration", "gateway"})
+KINDS = tuple(KINDS_V1)
+NAMES = tuple(sorted({name for weights in KINDS_V1.values() for name in weights}))
+LOST_TOGETHER = (
+    ("declared", "one_customer", "free"),
+    ("harvests", "elicits"),
+    ("injects", "many_systems", "no_repeats", "tenant"),
+    ("reasons", "uncached", "long_answers"),
+    ("single_turn",),
+    ("probes",),
+    ("one_place",),
+)
+"""Traits that go with one column of a log. Copies of each case without some of them are fitted too, so that the kinds
+do not come to rest on what other logs lack."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A group: its traits in the order of NAMES, its true kind, the campaign that most of it is from, its log."""
+
+    traits: NDArray[np.float64]
+    kind: str
+    campaign: str | None
+    log: str
+
+
+def cases(profile: str, seed: int) -> list[Case]:
+    """The groups of one log whose kind is plain."""
+    chosen = scenario(profile)
+    with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
+        folder = Path(name)
+        write_log(stream(chosen, seed), window(chosen), folder / "log")
+        truth = {
+            row["account_id"]: row for row in pq.read_table(folder / "log" / "truth.parquet").to_pylist()
+        }
+        with DuckDB(memory="3GB", temp_dir=folder) as engine:
+            log, seen = opened(folder, engine)
+            scanned = find_groups(log, seen, ScanSettings(), Stages())
+            people = log.engine.table("SELECT account_id FROM accounts ORDER BY account")
+            ids = people["account_id"].to_pylist()
+            groups = with_members(scanned, ids)
+            own, rest = profiles(log, scanned.summary, [group.members for group in groups])
+    found = []
+    for group, profile_of in zip(groups, own, strict=True):
+        rows = [truth[ids[i]] for i in group.members]
+        kind, count = Counter(true_kind(row["kind"]) for row in rows).most_common(1)[0]
+        if kind is None or count < PURE * len(rows):
+            continue
+        campaign = Counter(row["campaign"] for row in rows).most_common(1)[0][0]
+        nats = dict(zip(scanned.verdicts.families, group.group.evidence.tolist(), strict=True))
+        traits = {trait.name: trait.value for trait in traits_of(profile_of, rest, nats)}
+        values = np.array([traits.get(name, 0.0) for name in NAMES])
+        found.append(Case(values, kind, campaign, f"{profile} {seed}"))
+    return found
+
+
+def true_kind(kind: str) -> str | None:
+    """What a group of such accounts should be called; None where that is open (licensed synthetic data)."""
+    if kind == "synthetic_data":
+        return None
+    if kind in TEAMS:
+        return "shared_team"
+    return kind if kind in KINDS else "unclear"
+
+
+def weights() -> NDArray[np.float64]:
+    """The shipped weights, shape (kinds, names + 1), the bias last."""
+    return np.array([[*(KINDS_V1[k].get(n, 0.0) for n in NAMES), BIAS.get(k, 0.0)] for k in KINDS])
+
+
+def confidences(model: NDArray[np.float64], found: Sequence[Case]) -> NDArray[np.float64]:
+    """Shape (cases, kinds)."""
+    scores = np.array([[*case.traits, 1.0] for case in found]) @ model.T
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def fitted(
+    found: Sequence[Case], copies: int = 3, lost: float = 0.3, hostile: float = 3.0
+) -> NDArray[np.float64]:
+    """Weights of the largest posterior: a normal prior about the shipped ones, with a deviation of 0.7 where one is
+    shipped and 0.25 (for ``unclear``, 0.05) where none is, and 1 for the biases. Cases of distillation count
+    ``hostile`` times, and each case comes with ``copies`` that lack some traits, at a fifth of its weight."""
+    prior = weights()
+    deviation = np.where(prior != 0, 0.7, 0.25)
+    unclear = KINDS.index("unclear")
+    deviation[unclear] = np.where(prior[unclear] != 0, 0.7, 0.05)
+    deviation[:, -1] = 1.0
+    generator = np.random.default_rng(0)
+    x = np.array([[*case.traits, 1.0] for case in found])
+    y = np.array([KINDS.index(case.kind) for case in found])
+    weight = np.where(y == KINDS.index("distillation"), hostile, 1.0)
+    parts = [x]
+    for _ in range(copies):
+        thinned = x.copy()
+        for together in LOST_TOGETHER:
+            rows = generator.random(len(x)) < lost
+            thinned[np.ix_(rows, [NAMES.index(name) for name in together])] = 0.0
+        parts.append(thinned)
+    x, y = np.vstack(parts), np.tile(y, copies + 1)
+    weight = np.concatenate([weight, *[0.2 * weight] * copies])
+    rows = np.arange(len(y))
+
+    def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        model = flat.reshape(prior.shape)
+        scores = x @ model.T
+        scores -= scores.max(axis=1, keepdims=True)
+        share = np.exp(scores)
+        share /= share.sum(axis=1, keepdims=True)
+        off = share.copy()
+        off[rows, y] -= 1.0
+        moved = (model - prior) / deviation**2
+        loss = -(weight * np.log(np.maximum(share[rows, y], 1e-300))).sum()
+        loss += 0.5 * (moved * (model - prior)).sum()
+        return float(loss), ((off * weight[:, None]).T @ x + moved).ravel()
+
+    best = minimize(cost, prior.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return np.asarray(best.x).reshape(prior.shape)
+
+
+def rows_of(name: str, found: Sequence[Case], share: NDArray[np.float64]) -> list[Row]:
+    """The figures of one set of cases under one model."""
+    likeliest = share.argmax(axis=1)
+    said = [KINDS[k] if share[i, k] >= SURE else "unclear" for i, k in enumerate(likeliest)]
+    right = np.array([each == case.kind for each, case in zip(said, found, strict=True)])
+    hostile = np.array([case.kind == "distillation" for case in found])
+    accused = np.array([each == "distillation" for each in said])
+    chance = share[:, KINDS.index("distillation")]
+    result = [
+        Row(name, "kind right", float(right.mean()), "share", n=len(found)),
+        Row(name, "Brier score of distillation", float(((chance - hostile) ** 2).mean()), "", n=len(found)),
+        Row(name, "distillation recognised", float(accused[hostile].mean()), "share", n=int(hostile.sum())),
+        Row(
+            name,
+            "others called distillation",
+            int((accused & ~hostile).sum()),
+            "groups",
+            n=int((~hostile).sum()),
+        ),
+    ]
+    for low in np.arange(0.0, 1.0, 0.1):
+        mine = (chance >= low) & ((chance < low + 0.1) | (low >= 0.9))
+        if mine.any():
+            label = f"distillation at confidence {low:.1f} to {low + 0.1:.1f}"
+            result.append(
+                Row(
+                    name,
+                    label,
+                    float(hostile[mine].mean()),
+                    f"share, {chance[mine].mean():.2f} said",
+                    n=int(mine.sum()),
+                )
+            )
+    return result
+
+
+def unseen(found: Sequence[Case]) -> NDArray[np.float64]:
+    """Confidences of every log's cases under weights fitted without its profile, and without any campaign of it."""
+    share = np.zeros((len(found), len(KINDS)))
+    names = [case.log.split()[0] for case in found]
+    for profile in sorted(set(names)):
+        mine = np.array([name == profile for name in names])
+        shapes = {
+            case.campaign
+            for case, own in zip(found, mine, strict=True)
+            if own and case.kind == "distillation"
+        }
+        kept = [c for c, own in zip(found, mine, strict=True) if not own and c.campaign not in shapes]
+        share[mine] = confidences(fitted(kept), [c for c, own in zip(found, mine, strict=True) if own])
+    return share
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parses, measures, prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
+    parser.add_argument(
+        "--profile", action="append", help="which profiles; default: all, at small scale three"
+    )
+    parser.add_argument("--fit", action="store_true", help="fit weights to development seeds and print them")
+    given = parser.parse_args(arguments)
+    chosen = given.profile or (SMALL if given.scale == "small" else tuple(SCENARIOS))
+    first = DEVELOPMENT_SEED if given.fit else FIRST_SEED
+    found: list[Case] = []
+    for profile in chosen:
+        for seed in range(first, first + SEEDS[given.scale]):
+            found += cases(profile, seed)
+            print(f"{profile} {seed}: {len(found)} groups so far", flush=True)
+    measured = rows_of("shipped weights", found, confidences(weights(), found))
+    if given.fit:
+        measured += rows_of("fitted without the shape", found, unseen(found))
+        model = np.round(fitted(found), 1)
+        for kind, row in zip(KINDS, model, strict=True):
+            told = {
+                name: float(value)
+                for name, value in zip((*NAMES, "bias"), row, strict=True)
+                if abs(value) >= 0.15
+            }
+            print(f"{kind}: {told}")
+    show(measured)
+    print(f"written to {write('kinds', measured)}")
+
+
+if __name__ == "__main__":
+    main()
