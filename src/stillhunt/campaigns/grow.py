@@ -52,7 +52,7 @@ def grown(
     scores: nats per candidate, the order in which they are grown, from WORTH up. A candidate is passed over when KNOWN
     of it already belongs to one grown group.
     """
-    space = _Space(evidence)
+    space = Space(evidence)
     label = np.full(evidence.accounts, -1, dtype=np.int64)
     found: dict[bytes, NDArray[np.int32]] = {}
     order = np.argsort(-scores, kind="stable")
@@ -70,7 +70,12 @@ def grown(
     return list(found.values())
 
 
-class _Space:
+def odds_against(accounts: int, pool: float) -> float:
+    """Logarithm of the odds that an account of the log is not of a pool of that size."""
+    return float(np.log(max(accounts - pool, 1.0) / pool))
+
+
+class Space:
     """Work arrays for one matrix of evidence."""
 
     def __init__(self, evidence: Evidence) -> None:
@@ -105,8 +110,7 @@ class _Space:
             pool = min(phase.pool, phase.share * accounts)
             for _ in range(phase.rounds):
                 members, nats = self.fit(group)
-                against = np.log(max(accounts - len(group), 1.0) / max(len(group), pool))
-                last, group = group, np.sort(members[nats > against])
+                last, group = group, np.sort(members[nats > odds_against(accounts, max(len(group), pool))])
                 if len(group) < SMALLEST:
                     return None
                 if np.array_equal(last, group):
@@ -127,9 +131,9 @@ def _fit(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Per account and signal the larger bet of two, halved: that it copies from members at random (the urn), and that
     it carries what is typical of them (artefacts that tell by themselves, by their nats); each account against the
-    others, and the family's signals in the mean."""
+    others, and a family's signals in the mean."""
     signals = activity.shape[1]
-    present, busy, telling = np.zeros(signals), np.zeros(signals), np.zeros(signals)
+    present, busy, telling = np.zeros((3, signals))
     n_carried = 0
     for i in group:
         inside[i] = True

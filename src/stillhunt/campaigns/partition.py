@@ -17,6 +17,9 @@ from stillhunt.stats.tails import NullTail
 
 PARTS = 24
 """Most parts of a group that are tried in its place."""
+APART = 0.05
+"""Share of a group's nats by which its parts must show more than the whole. A pool's batches show a little more by
+themselves, because each has its own hour and its own cards; strangers show much more."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float)
     """Groups that pass and share no account, the best first by nats over the root of the size.
 
     What is left of a group is asked again: it must pass by itself. A group that falls into two parts which together
-    show more than the whole is two groups, and its parts are asked instead: that two pools were found at once makes
-    them no pool.
+    show clearly more than the whole is two groups, and its parts are asked instead: that two pools were found at once
+    makes them no pool.
     """
     passing = np.flatnonzero(judged.q <= level)
     if not len(passing):
@@ -144,8 +147,8 @@ class _Parts:
         self.at = np.concatenate(([0], np.cumsum(np.bincount(members, minlength=evidence.accounts))))
 
     def better(self, group: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-        """Two parts of the group that together show more nats than it does as a whole, by more than the logarithm of
-        the parts tried; none where there are none."""
+        """Two parts of the group that together show more nats than it does as a whole, by APART; none where there are
+        none."""
         if len(group) < 2 * SMALLEST:
             return []
         candidates = np.concatenate([self.of[self.at[i] : self.at[i + 1]] for i in group])
@@ -161,4 +164,4 @@ class _Parts:
         shown = group_evidence(self.evidence, self.conduct, [*halves, group], agreeing=False).sum(axis=1)
         sums, whole = shown[0:-1:2] + shown[1:-1:2], float(shown[-1])
         best = int(sums.argmax())
-        return halves[2 * best : 2 * best + 2] if sums[best] - np.log(len(sums)) > whole else []
+        return halves[2 * best : 2 * best + 2] if sums[best] > (1.0 + APART) * whole else []

@@ -16,6 +16,7 @@ from stillhunt.campaigns import tables
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.explain import Case, explain
 from stillhunt.campaigns.groups import Conduct
+from stillhunt.campaigns.grow import Space
 from stillhunt.campaigns.judge import Verdicts
 from stillhunt.campaigns.kinds import KindVerdict, judge_kind
 from stillhunt.campaigns.log import Log
@@ -172,9 +173,10 @@ def with_members(scanned: Scanned, ids: Sequence[str]) -> list[Grouped]:
     )
     window = f"{first:%Y-%m-%d}\n{last:%Y-%m-%d}"
     taken = np.zeros(evidence.accounts, dtype=bool)
+    space = Space(evidence)
     found = []
     for group in scanned.verdicts.groups:
-        accounts, membership = memberships(evidence, group.accounts, taken)
+        accounts, membership = memberships(space, group.accounts, taken)
         sure = accounts[membership >= FLAG_MEMBERSHIP]
         if len(sure) < SMALLEST:
             continue
