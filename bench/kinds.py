@@ -3,8 +3,8 @@
 Every log is scanned; every group that passes and of which at least 60 % are of one true kind is a case. Reported are
 the share of right kinds, the Brier score of "this is distillation" and how often it is right per tenth of confidence,
 on seeds that were not looked at. With ``--fit``, groups of development seeds are made instead, and weights are fitted
-to them with the shipped ones as prior; what comes out is printed for ``campaigns/kinds.py``, with the error on each shape
-that the fit had not seen.
+to them with the shipped ones as prior; what comes out is printed for ``campaigns/kinds.py``, with the error on each
+shape that the fit had not seen.
 
     python -m bench.kinds [--scale small|full] [--profile NAME ...] [--fit]
 """

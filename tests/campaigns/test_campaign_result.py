@@ -232,6 +232,6 @@ def test_the_honest_reading_fits_the_firm_and_not_the_pool(found: Campaigns) -> 
     claims = [
         each.claim for each in found.findings if each.subject["campaign"] == firm and each.role == "reading"
     ]
-    assert any(claim.startswith("One customer with many accounts fits: ") for claim in claims)
+    assert any(claim.startswith("One customer with many accounts fits: 100%") for claim in claims)
     readings = [each.claim for each in of_small(found, "reading")]
     assert not any(claim.startswith("One customer with many accounts fits") for claim in readings)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from logs import make_evidence
 
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.grow import Space
-from stillhunt.campaigns.membership import log_odds, memberships
+from stillhunt.campaigns.membership import bet_odds, memberships, tail_odds
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
 from stillhunt.campaigns.signals.shares_payment import shares_payment
@@ -77,9 +80,22 @@ def test_members_of_other_groups_cannot_join() -> None:
 
 def test_who_shares_nothing_with_the_group_has_no_odds_at_all() -> None:
     evidence = make_evidence(100, {shares_address: [[0, 1], *([i, i + 1] for i in range(50, 100, 2))]})
-    odds = log_odds(Space(evidence), np.arange(10, dtype=np.int32))
+    odds = bet_odds(Space(evidence), np.arange(10, dtype=np.int32))
     assert np.isfinite(odds[:2]).all()
     assert np.isneginf(odds[2:]).all()
+
+
+def test_the_spread_of_scores_falls_to_the_groups_share_when_nothing_speaks() -> None:
+    evidence = make_evidence(100, {shares_address: [[i, i + 1] for i in range(50, 100, 2)]})
+    odds = tail_odds(evidence, np.arange(10, dtype=np.int32))
+    assert odds == pytest.approx(np.full(100, np.log(10 / 90)))
+
+
+@pytest.mark.parametrize("reading", [lambda e, g: bet_odds(Space(e), g), tail_odds])
+def test_both_readings_tell_members_from_strangers(reading: Callable[..., np.ndarray]) -> None:
+    odds = reading(planted(), np.array(GROUP, dtype=np.int32))
+    assert odds[GROUP].min() > 2
+    assert np.delete(odds, GROUP).max() < 0
 
 
 def test_more_families_make_surer() -> None:
@@ -87,7 +103,7 @@ def test_more_families_make_surer() -> None:
         pairs = [[i, i + 1] for i in range(100, 300, 2)]
         signals = (shares_client_stack, shares_address, shares_payment)[:functions]
         evidence = make_evidence(300, {f: [list(range(12)), *pairs] for f in signals})
-        return log_odds(Space(evidence), np.arange(12, dtype=np.int32))
+        return bet_odds(Space(evidence), np.arange(12, dtype=np.int32))
 
     inside = [odds(n)[:12].min() for n in (1, 2, 3)]
     outside = [odds(n)[12:].max() for n in (1, 2, 3)]
@@ -97,6 +113,6 @@ def test_more_families_make_surer() -> None:
 
 def test_a_carrier_of_a_groups_artefact_is_likelier_the_rarer_it_is() -> None:
     def odds(strangers: int) -> float:
-        return float(log_odds(Space(planted(strangers)), np.array(GROUP, dtype=np.int32))[GROUP[0]])
+        return float(bet_odds(Space(planted(strangers)), np.array(GROUP, dtype=np.int32))[GROUP[0]])
 
     assert odds(4) > odds(60) > odds(300)

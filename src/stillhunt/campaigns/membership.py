@@ -1,4 +1,4 @@
-"""Who belongs to a group, and how surely: how much better the group explains an account's links than the log does."""
+"""Who belongs to a group, and how surely: the group's own profile against the rest of the log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.grow import Space, odds_against
 
 ROUNDS = 3
@@ -13,6 +14,8 @@ FOUND = 0.05
 """Prior probability of belonging, for an account of a group that passed."""
 JOINS = 0.99
 """Membership from which an account that was missed helps to describe the group."""
+TYPICAL = 0.05
+"""Least share of a group that an artefact must have to speak for membership."""
 
 
 def memberships(
@@ -20,17 +23,19 @@ def memberships(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Accounts and their memberships in [0, 1], from a first guess at the group.
 
-    closed: accounts that belong to other groups and cannot join. The membership is the posterior probability under the
-    likelihood ratios by which groups grow, each account against the others. The prior is FOUND for those whom the
-    search put into the group, since the group as found has passed, and the group's share of the log for all others.
-    Repeated, because the group sharpens as accounts leave and join; only sure joiners may shape it, so that it cannot
-    drift. Accounts of the first guess that fall below one half stay listed with their low membership.
+    closed: accounts that belong to other groups and cannot join. The log odds are the mean of two readings, which err
+    in different places: the bets by which groups grow (``bet_odds``) are weak for accounts with many artefacts, and the
+    spread of scores in the log (``tail_odds``) is weak for pools that share no one thing. The prior is the group's
+    share of the log; in the bets it is FOUND for those whom the search put into the group, since the group as found
+    has passed. Repeated, because the group sharpens as accounts leave and join; only sure joiners may shape it, so that
+    it cannot drift. Accounts of the first guess that fall below one half stay listed with their low membership.
     """
     described = group
     odds = np.zeros(len(closed))
     for _ in range(ROUNDS):
-        odds = log_odds(space, described)
-        odds[group] += odds_against(len(closed), float(len(described))) + np.log(FOUND / (1 - FOUND))
+        bets = bet_odds(space, described)
+        bets[group] += odds_against(len(closed), float(len(described))) + np.log(FOUND / (1 - FOUND))
+        odds = 0.5 * (bets + tail_odds(space.evidence, described))
         odds[closed] = -np.inf
         surely = odds >= np.log(JOINS / (1 - JOINS))
         surely[group] |= odds[group] >= 0
@@ -42,10 +47,52 @@ def memberships(
     return listed, expit(odds[listed])
 
 
-def log_odds(space: Space, members: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Per account of the log, the log odds of belonging with ``members``; minus infinity where it shares nothing."""
-    accounts = space.evidence.accounts
-    odds = np.full(accounts, -np.inf)
+def bet_odds(space: Space, members: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Per account of the log, the log odds of belonging with ``members`` by the bets of ``grow``; minus infinity where
+    it shares nothing with them."""
+    odds = np.full(space.evidence.accounts, -np.inf)
     touching, nats = space.fit(members)
-    odds[touching] = nats - odds_against(accounts, float(len(members)))
+    odds[touching] = nats - odds_against(space.evidence.accounts, float(len(members)))
     return odds
+
+
+def tail_odds(evidence: Evidence, members: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Per account of the log, the log odds of belonging with ``members``, read off how scores are spread in the log.
+
+    In each family an account's score is the largest ``log(share inside / share outside)`` of the artefacts that it
+    carries and that are typical of the group. How much a score counts is read off the log: the share of members with
+    at least that score over the same share of others, times the share of members with at most that score over the
+    same share of others. A score that many strangers reach by luck thus counts for little.
+    """
+    inside_account = np.zeros(evidence.accounts, dtype=bool)
+    inside_account[members] = True
+    size, others = float(len(members)), float(evidence.accounts - len(members))
+    link_account = evidence.link_accounts()
+    inside = np.bincount(evidence.artefact[inside_account[link_account]], minlength=len(evidence.signal))
+    share_in = (inside + 0.5) / (size + 1.0)
+    share_out = (np.maximum(evidence.popularity - inside, 0) + 0.5) / (others + 1.0)
+    speaks = (inside >= max(2.0, TYPICAL * size)) & (share_in > share_out)
+    ratio = np.log(share_in / share_out)
+    odds = np.full(evidence.accounts, np.log(max(size, 1.0) / max(others, 1.0)))
+    for f in range(len(evidence.families)):
+        links = speaks[evidence.artefact] & (evidence.family[evidence.artefact] == f)
+        if not links.any():
+            continue
+        score = np.zeros(evidence.accounts)
+        np.maximum.at(score, link_account[links], ratio[evidence.artefact[links]])
+        own, theirs = np.sort(score[inside_account]), np.sort(score[~inside_account])
+        odds += _log_ratio(len(own) - np.searchsorted(own, score, "left"), size, theirs, score, "left")
+        odds += _log_ratio(np.searchsorted(own, score, "right"), size, theirs, score, "right")
+    return odds
+
+
+def _log_ratio(
+    own: NDArray[np.int64], size: float, theirs: NDArray[np.float64], score: NDArray[np.float64], side: str
+) -> NDArray[np.float64]:
+    """Log ratio of smoothed tail shares: the upper tail for side ``left``, the lower for ``right``."""
+    place = np.searchsorted(theirs, score, "left" if side == "left" else "right")
+    count = len(theirs) - place if side == "left" else place
+    ratio: NDArray[np.float64] = np.log((own + 0.5) / (size + 1.0)) - np.log(
+        (count + 0.5) / (len(theirs) + 1.0)
+    )
+    return ratio
