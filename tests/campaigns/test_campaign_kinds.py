@@ -71,7 +71,7 @@ def test_a_log_that_tells_nothing_is_never_called_distillation() -> None:
     verdict = judge_kind(bare, replace(REST, **unknown), {"timing": 20.0, "network": 30.0})
     assert verdict.kind != "distillation"
     assert {trait.name for trait in verdict.traits} <= {
-        "one_hand", "enrolled", "serial", "gateway", "many_ties", "plain"
+        "one_hand", "enrolled", "serial", "gateway", "many_ties", "plain", "crowd"
     }  # fmt: skip
 
 
@@ -79,6 +79,13 @@ def test_coordination_alone_is_not_distillation() -> None:
     group = replace(ARCHETYPES["distillation"][0], harvested=0.3, elicits=0.0, reasoning=0.1, output_mean=300.0,
                     cached=0.3, turns=4.0, template=0.05, systems=6.0)  # fmt: skip
     assert judge_kind(group, REST, ARCHETYPES["distillation"][1]).kind != "distillation"
+
+
+def test_a_crowd_around_one_popular_thing_is_not_accused() -> None:
+    """Hardly a nat each beyond the strongest family: whatever they ask for, they may be strangers."""
+    group, nats = ARCHETYPES["distillation"]
+    loose = dict.fromkeys(nats, 0.0) | {"client": 400.0, "payment": 0.2 * group.accounts}
+    assert judge_kind(group, REST, loose).kind != "distillation"
 
 
 @pytest.mark.parametrize("share", ["same_org", "contract"])

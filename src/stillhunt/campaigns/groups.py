@@ -74,6 +74,7 @@ def group_evidence(
         evidence.popularity.astype(np.float64),
         links_of(evidence),
         COVERS if agreeing else 0.0,
+        COPIES,
     )
     if MOVES in evidence.families:
         column = evidence.families.index(MOVES)
@@ -123,33 +124,22 @@ def chernoff(x, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
     pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
-    popularity, links, covers
+    popularity, links, covers, copies
 ):  # fmt: skip
     groups, signals = len(pointers) - 1, activity.shape[1]
     result = np.zeros((groups, families))
     count, share, rates = np.zeros(len(family)), np.zeros(len(family)), np.zeros(len(family))
     touched = np.empty(len(family), dtype=np.int64)
     tells = np.zeros(len(family), dtype=np.bool_)
-    wealth, present, busy = np.zeros((signals, len(COPIES))), np.zeros(signals), np.zeros(signals)
+    wealth, present, busy = np.zeros((signals, len(copies))), np.zeros(signals), np.zeros(signals)
     best, ties, told = np.zeros(families), np.zeros(signals), np.zeros((families, families))
     for g in range(groups):
         group = member[pointers[g] : pointers[g + 1]]
         least = covers * len(group)
         bet(
-            group,
-            indptr,
-            artefact,
-            signal,
-            rate,
-            activity,
-            popularity,
-            links,
-            count,
-            share,
-            wealth,
-            present,
-            busy,
-        )
+            group, indptr, artefact, signal, rate, activity, popularity, links, count, share, wealth, present, busy,
+            copies,
+        )  # fmt: skip
         seen = 0
         for i in group:
             for link in range(indptr[i], indptr[i + 1]):
@@ -190,7 +180,7 @@ def _link_families(  # type: ignore[no-untyped-def]
             urn, stakes = 0.0, 0
             for s in range(signals):
                 if family_of[s] == f and weighs[s]:
-                    for t in range(len(COPIES)):
+                    for t in range(len(copies)):
                         urn = wealth[s, t] if stakes == 0 else np.logaddexp(urn, wealth[s, t])
                         stakes += 1
             urn -= np.log(max(stakes, 1))

@@ -43,14 +43,14 @@ class KindVerdict:
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
     # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
     "distillation": {
-        "declared": -2.8, "elicits": 2.3, "enrolled": 0.3, "free": -0.7, "gateway": -5.7, "harvests": 1.7,
-        "injects": -0.5, "long_answers": -0.2, "many_ties": 1.3, "no_repeats": 0.8, "one_customer": -4.0,
-        "one_hand": 0.9, "one_place": -1.5, "plain": 0.7, "probes": 3.3, "reasons": 0.9, "serial": -2.1,
+        "crowd": -8.0, "declared": -2.8, "elicits": 2.3, "enrolled": 0.3, "free": -0.7, "gateway": -5.7,
+        "harvests": 1.7, "injects": -0.5, "long_answers": -0.2, "many_ties": 1.3, "no_repeats": 0.8,
+        "one_customer": -4.0, "one_hand": 0.9, "one_place": -1.5, "plain": 0.7, "probes": 3.3, "reasons": 0.9, "serial": -2.1,
         "single_turn": -0.2, "tenant": 1.5,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
-        "declared": -2.8, "elicits": -1.2, "enrolled": -0.2, "free": -0.7, "gateway": -0.4,
+        "crowd": -4.0, "declared": -2.8, "elicits": -1.2, "enrolled": -0.2, "free": -0.7, "gateway": -0.4,
         "harvests": -1.7, "injects": -0.9, "many_systems": 1.7, "many_ties": -0.5, "no_repeats": -1.5,
         "one_hand": 3.6, "one_place": -0.2, "plain": -0.7, "probes": -1.1, "serial": -1.7,
         "single_turn": -0.9, "tenant": -1.5, "uncached": -0.5,
@@ -85,6 +85,8 @@ LEAST_SHARE = 0.03
 """Share of a pool's requests from which one tenant's template says something about the pool."""
 SPEAKS = 8.0
 """Nats from which a family of evidence ties the accounts by itself."""
+CROWD = 0.75
+"""Nats beyond the strongest family, per account, below which a group is rather a crowd around one popular thing."""
 SURE = 0.5
 """Least confidence with which a kind is named; below it the kind is ``unclear``."""
 
@@ -204,6 +206,13 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
         _ramp(beyond, 15.0, 60.0),
         f"families of evidence other than the strongest add up to {beyond:.0f} nats",
     )
+    each = beyond / max(group.accounts, 1)
+    if each < CROWD:
+        yield (
+            "crowd",
+            1.0 - each / CROWD,
+            f"the accounts share one thing and hardly another: {each:.1f} nats each",
+        )
     enrolled, paid = nats.get("life_cycle", 0.0), nats.get("payment", 0.0)
     shown = "show" if hand > 9.0 else "do not show"
     yield (

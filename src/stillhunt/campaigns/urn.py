@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
 
-COPIES = np.array([0.3, 0.6, 0.9])
-"""Probabilities of copying that are bet on; the stake is divided evenly."""
+COPIES = np.array([0.6, 0.9])
+"""Probabilities of copying that are bet on; the stake is divided evenly. None is small: among the many users of a
+popular program there is always a household or a farm that copies, and that says nothing about the rest."""
 
 
 def links_of(evidence: Evidence) -> NDArray[np.float64]:
@@ -52,6 +53,7 @@ def copied(evidence: Evidence, group: NDArray[np.int32]) -> NDArray[np.float64]:
         wealth,
         present,
         taken,
+        COPIES,
     )
     nats: NDArray[np.float64] = np.logaddexp.reduce(wealth, axis=1) - np.log(len(COPIES))
     return nats
@@ -66,9 +68,22 @@ def background(rate, popularity, inside, links, taken):  # type: ignore[no-untyp
 
 @njit(cache=True, nogil=True)
 def bet(  # type: ignore[no-untyped-def]
-    group, indptr, artefact, signal, rate, activity, popularity, links, count, share, wealth, present, taken
+    group,
+    indptr,
+    artefact,
+    signal,
+    rate,
+    activity,
+    popularity,
+    links,
+    count,
+    share,
+    wealth,
+    present,
+    taken,
+    copies,
 ):
-    """Fills ``wealth``, logarithms per signal and COPIES; and for all members ``count`` and ``share`` per artefact
+    """Fills ``wealth``, logarithms per signal and ``copies``; and for all members ``count`` and ``share`` per artefact
     (members, and their weight), ``present`` and ``taken`` per signal (members, and their links). ``count`` and
     ``share`` must come in as zeros and are left for the caller to clear."""
     wealth[:] = 0.0
@@ -89,7 +104,7 @@ def bet(  # type: ignore[no-untyped-def]
                 if present[s] > 0.0:
                     ratio = like[s] / (k * present[s])
                     for t in range(wealth.shape[1]):
-                        wealth[s, t] += np.log1p(COPIES[t] * (ratio - 1.0))
+                        wealth[s, t] += np.log1p(copies[t] * (ratio - 1.0))
                 present[s] += 1.0
         for link in range(indptr[i], indptr[i + 1]):
             a = artefact[link]
