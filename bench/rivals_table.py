@@ -31,7 +31,7 @@ from bench.prompt_texts import real_prompts
 from bench.result import OUT, Row, show, write
 from bench.rivals.honeypot import THRESHOLD, replayed
 from bench.rivals.log import RivalLog, Scores, read
-from bench.rivals.mmd import embed
+from bench.rivals.mmd import WINDOW, embed
 from bench.rivals.mmd_windows import PUBLISHED, PUBLISHED_FPR, Rates, window_rates
 from bench.rivals.recall import caught
 from bench.rivals.roster import RIVALS, scored
@@ -49,8 +49,6 @@ PROFILES = (*SHAPES, "adaptive")
 SMALL = ("letter", "small", "drip", "adaptive")
 SEEDS = {"small": 1, "full": 3}
 DEVELOPMENT_SEED = 171
-TASKS = ("mathematics", "software_engineering", "agentic", "templated_nlp")
-"""Families of real prompts that an attacker may send."""
 ONE_PERCENT = 0.01
 """Share of honest accounts at which recall is told too."""
 
@@ -166,19 +164,19 @@ def as_published(profile: str, log: RivalLog, marked: Marked) -> list[Row]:
 
 
 def real_windows() -> list[Row]:
-    """The windows experiment on real prompts, where they are present: chat against each list of tasks."""
+    """The windows experiment on real prompts, where they are present: each family that has enough of them as benign
+    traffic, against each other one of some size."""
     texts = {
         family: embed(pa.chunked_array([pa.array(prompts, pa.string())]))
         for family, prompts in real_prompts().items()
-        if family == "chat" or family in TASKS
+        if len(prompts) >= WINDOW // 2
     }
-    benign = texts.pop("chat", None)
-    if benign is None:
-        return []
     return [
         row
-        for family, vectors in texts.items()
-        for row in _windows(f"windows: chat, {family}", window_rates(benign, vectors))
+        for benign in texts
+        for attacker in texts
+        if benign != attacker and len(texts[benign]) >= 4 * WINDOW
+        for row in _windows(f"windows: {attacker} in {benign}", window_rates(texts[benign], texts[attacker]))
     ]
 
 

@@ -30,14 +30,14 @@ class Options:
 GRID = tuple(
     Options(kinds, blocks, most)
     for kinds in (
+        ("payment", "device"),
         _HARD,
         (*_HARD, "tls", "agent"),
         (*_HARD, "domain", "system"),
         (*_HARD, "tls", "agent", "system", "prompt"),
-        ("system", "prompt"),
     )
-    for blocks in (1, 12)
-    for most in (None, 100)
+    for blocks in (1, 100)
+    for most in (None, 10)
 )
 
 

@@ -1,4 +1,4 @@
-"""The same prompt, letter by letter, on several accounts."""
+"""The same prompt, letter by letter, on several accounts. Accounts of one organisation count as one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bench.rivals.log import RivalLog, Scores
 
 @dataclass(frozen=True)
 class Options:
-    """most: prompts of more accounts are popular and count for nothing. shortest: characters below which two people may
-    well write the same. share: rank by the share of an account's prompts that are shared, rather than their number."""
+    """most: prompts of more strangers are popular and count for nothing. shortest: characters below which two people
+    may well write the same. share: rank by the share of an account's prompts that are shared, not by their number."""
 
     most: int
     shortest: int
@@ -22,7 +22,7 @@ GRID = tuple(Options(*each) for each in itertools.product((5, 50, 10_000), (1, 4
 
 
 def shared_prompts(log: RivalLog, options: Options) -> Scores:
-    """Distinct prompts of an account that other accounts sent too, or their share of its prompts.
+    """Distinct prompts of an account that strangers sent too, or their share of its prompts.
 
     A share is drawn towards nothing by two more prompts, so that an account of one prompt does not come first.
     """
@@ -30,5 +30,6 @@ def shared_prompts(log: RivalLog, options: Options) -> Scores:
     return log.scores(
         f"SELECT account, count(*) FILTER (n BETWEEN 2 AND {options.most} AND length(prompt) >= {options.shortest}) "
         f"{per} FROM (SELECT DISTINCT account, prompt FROM log WHERE prompt IS NOT NULL) "
-        "JOIN (SELECT prompt, count(DISTINCT account) AS n FROM log GROUP BY prompt) USING (prompt) GROUP BY account"
+        "JOIN (SELECT prompt, count(DISTINCT stranger) AS n FROM log JOIN people USING (account) GROUP BY prompt) "
+        "USING (prompt) GROUP BY account"
     )

@@ -33,8 +33,8 @@ ELSE array_to_string(string_split(client_ip, '.')[1:3], '.') END"""
 @dataclass(frozen=True, eq=False)
 class RivalLog:
     """A log in memory. engine: holds ``log``, the requests with ``account`` (row of ``accounts``), ``t_s`` (seconds)
-    and ``network``, and ``people``, the accounts with ``account``. accounts: ids, sorted. licensed: of each, whether
-    a use is licensed."""
+    and ``network``, and ``people``, the accounts with ``account`` and ``stranger``, their organisation or themselves.
+    accounts: ids, sorted. licensed: of each, whether a use is licensed."""
 
     engine: duckdb.DuckDBPyConnection
     accounts: tuple[str, ...]
@@ -72,7 +72,8 @@ def opened(requests: pa.Table, accounts: pa.Table) -> RivalLog:
         "ORDER BY time, request_id"
     )
     engine.execute(
-        "CREATE TABLE people AS SELECT account, given_accounts.* FROM ids LEFT JOIN given_accounts USING (account_id) "
+        "CREATE TABLE people AS SELECT account, coalesce('of ' || org_id, account_id) AS stranger, given_accounts.* "
+        "FROM ids LEFT JOIN given_accounts USING (account_id) "
         "ORDER BY account"
     )
     for name in ("given_requests", "given_accounts"):
@@ -95,7 +96,8 @@ def read(folder: Path) -> RivalLog:
 @dataclass(frozen=True)
 class Ties:
     """Who carries what, each pair once. account, artefact: rows of accounts, numbers of artefacts. kind: of each pair,
-    the place of its kind in what was asked for. carriers: of each artefact, its accounts."""
+    the place of its kind in what was asked for. carriers: of each artefact, how many strangers carry it: organisations,
+    and accounts of none."""
 
     account: NDArray[np.int32]
     artefact: NDArray[np.int32]
@@ -104,15 +106,20 @@ class Ties:
 
 
 def ties(log: RivalLog, kinds: tuple[str, ...], *, most: int | None = None) -> Ties:
-    """Pairs of account and artefact of some KINDS, without artefacts of one account or of more than ``most``."""
+    """Pairs of account and artefact of some KINDS, without artefacts of one carrier or of more than ``most``.
+
+    Accounts of one organisation share cards and addresses as a matter of course, and are one carrier.
+    """
     parts = " UNION ALL ".join(
         f"SELECT DISTINCT account, {number} AS kind, artefact FROM ({KINDS[kind]}) WHERE artefact IS NOT NULL"
         for number, kind in enumerate(kinds)
     )
-    limit = "" if most is None else f"AND count(*) OVER (PARTITION BY kind, artefact) <= {most}"
-    account, kind, artefact = log.columns(
-        f"SELECT account, kind, dense_rank() OVER (ORDER BY kind, artefact) - 1 AS artefact FROM ({parts}) "
-        f"QUALIFY count(*) OVER (PARTITION BY kind, artefact) > 1 {limit}"
+    account, kind, artefact, carriers = log.columns(
+        f"WITH pairs AS ({parts}), shared AS (SELECT kind, artefact, count(DISTINCT stranger) AS carriers, "
+        "row_number() OVER (ORDER BY kind, artefact)::INTEGER - 1 AS number FROM pairs JOIN people USING (account) "
+        f"GROUP BY kind, artefact HAVING carriers > 1 AND carriers <= {most if most is not None else 'carriers'}) "
+        "SELECT account, kind, number, carriers FROM pairs JOIN shared USING (kind, artefact) ORDER BY number, account"
     )
-    _, dense = np.unique(artefact, return_inverse=True)
-    return Ties(account.astype(np.int32), dense.astype(np.int32), kind.astype(np.int8), np.bincount(dense))
+    each = np.zeros(int(artefact.max()) + 1 if len(artefact) else 0, dtype=np.int64)
+    each[artefact] = carriers
+    return Ties(account.astype(np.int32), artefact.astype(np.int32), kind.astype(np.int8), each)

@@ -1,8 +1,7 @@
 """The published experiment on windows, as far as it can be done without its embedder and its data (arXiv 2606.05725).
 
-Benign prompts are cut in two. Windows of one half against disjoint windows of the same half give the threshold; windows
-of the other half, and mixtures of it with attackers, are judged against windows of the first. No prompt is twice in a
-comparison, unless the attackers have fewer than it takes.
+Benign prompts are cut in two. Windows of one half against the rest of that half give the threshold; windows of the other
+half, and mixtures of it with attackers, are judged against as many of the first. No prompt is twice in a comparison, unless the attackers have fewer than it takes.
 """
 
 from __future__ import annotations
@@ -49,15 +48,14 @@ def window_rates(
     def statistics(
         comparisons: int, from_known: int, from_held: int, from_hostile: int
     ) -> NDArray[np.float64]:
-        """Squared discrepancy (V-statistic) of windows, each from a reference drawn from ``known``."""
+        """Squared discrepancy (V-statistic) of windows, each from what else is known to be benign."""
         apart = np.zeros((comparisons, len(everyone)), dtype=np.float32)
         for row in apart:
-            drawn = rng.choice(known, size + from_known, replace=False)
-            row[drawn[:size]] = -1.0
-            row[drawn[size:]] = 1.0
-            row[rng.choice(held, from_held, replace=False)] = 1.0
-            np.add.at(row, rng.choice(hostile, from_hostile, replace=from_hostile > len(hostile)), 1.0)
-        apart /= size
+            drawn = rng.choice(known, half - size + from_known, replace=False)
+            row[drawn[: half - size]] = -1.0 / (half - size)
+            row[drawn[half - size :]] = 1.0 / size
+            row[rng.choice(held, from_held, replace=False)] = 1.0 / size
+            np.add.at(row, rng.choice(hostile, from_hostile, replace=from_hostile > len(hostile)), 1.0 / size)
         return np.einsum("ij,ij->i", apart @ gram, apart, dtype=np.float64)
 
     bound = float(np.quantile(statistics(2 * windows, size, 0, 0), 1 - PUBLISHED_FPR))

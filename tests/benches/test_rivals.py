@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from bench import rivals_table
 from bench.rivals import mmd
 from bench.rivals.components import Options as Unions
 from bench.rivals.components import component_size
@@ -28,7 +30,7 @@ from bench.rivals.mmd_windows import FRACTIONS, window_rates
 from bench.rivals.rate import busiest_day
 from bench.rivals.recall import Caught, caught
 from bench.rivals.roster import RIVALS, scored
-from bench.rivals_table import Marked, beside
+from bench.rivals_table import Marked, beside, tell
 
 from stillhunt.schema.accounts import ACCOUNTS
 from stillhunt.schema.requests import REQUESTS
@@ -92,6 +94,18 @@ CARDS = [
 def test_components_join_over_cards_networks_and_fingerprints(options: Unions, expected: list[float]) -> None:
     log = made(UNIONS, CARDS)
     assert component_size(log, options).tolist() == pytest.approx(expected)
+
+
+def test_accounts_of_one_organisation_are_no_strangers() -> None:
+    fields = {"client_ip": "203.0.113.1", "prompt": "the nightly job of our own"}
+    people = [
+        {"account_id": name, "org_id": "firm", "payment_fingerprint": "card", "created_at": START}
+        for name in "ab"
+    ]
+    log = made([{"account_id": name, **fields} for name in "ab"], people)
+    assert component_size(log, Unions(most=None, floor=2, by_kinds=False)).tolist() == [0, 0]
+    assert block_density(log, Blocks(("payment", "address"), blocks=1)).tolist() == [0, 0]
+    assert shared_prompts(log, Copies(most=50, shortest=1, share=False)).tolist() == [0, 0]
 
 
 def test_duplicates_are_equal_prompts_on_several_accounts_but_not_popular_ones() -> None:
@@ -240,6 +254,18 @@ def test_mmd_finds_the_account_whose_prompts_are_of_another_kind(
     assert found["drill"] > 2 * found[ranked[-2]]
 
 
+def test_fourier_features_stand_in_for_the_kernel() -> None:
+    vectors = embed(pa.chunked_array([[_chat(number) for number in range(40)]]))
+    width = mmd.bandwidth(vectors)
+    rng = np.random.default_rng(1)
+    spread = rng.normal(0, np.sqrt(2 / width), (DIMENSIONS, mmd.FEATURES)).astype(np.float32)
+    found = mmd.fourier(vectors, spread, rng.uniform(0, 2 * np.pi, mmd.FEATURES).astype(np.float32))
+    exact = mmd.kernel(vectors, vectors, width)
+    squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+    assert exact == pytest.approx(np.exp(-squared / width), abs=1e-5)
+    assert float(np.abs(found @ found.T - exact).mean()) < 0.05
+
+
 def test_windows_of_attackers_are_flagged_and_benign_ones_are_not() -> None:
     benign = embed(pa.chunked_array([[_chat(number) for number in range(1200)]]))
     attackers = embed(pa.chunked_array([[f"prove lemma {number} for every prime" for number in range(300)]]))
@@ -296,3 +322,24 @@ def test_the_table_says_who_is_ahead() -> None:
     assert (good.value, good.baseline) == (1.0, "ahead of Stillhunt")
     assert (bad.value, bad.baseline) == (0.0, "behind Stillhunt")
     assert rows["bad: recall at 1 % of honest accounts"].value == 0.5
+
+
+def test_the_page_marks_rivals_that_the_scan_does_not_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- made: rivals -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(rivals_table, "PAGE", page)
+    kind = np.array(["distillation"] * 2 + ["individual"] * 100)
+    flagged = np.arange(102) == 0
+    level = {
+        rival.name: np.where(np.arange(102) == number % 3, 1.0, 0.0) for number, rival in enumerate(RIVALS)
+    }
+    tell([asdict(row) for row in beside("letter", Marked(kind, flagged), level)])
+    before, begin, head, _, line, end, after = page.read_text(encoding="utf-8").splitlines()
+    assert (before, begin, end, after) == ("before", "<!-- made: rivals -->", "<!-- end -->", "after")
+    assert [cell.strip() for cell in head.split("|")[5:-1]] == [rival.name for rival in RIVALS]
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells[:4] == ["`letter`", "2", "0.50 (0.01–0.99)", "0.0000% of 100"]
+    assert cells[4].startswith("**0.50 (0.01–0.99)**; ")
+    assert cells[6].startswith("0.00 (0.00–0.84); ")
