@@ -35,6 +35,7 @@ from bench.rivals.mmd import WINDOW, embed
 from bench.rivals.mmd_windows import PUBLISHED, PUBLISHED_FPR, Rates, window_rates
 from bench.rivals.recall import caught
 from bench.rivals.roster import RIVALS, scored
+from bench.tolokers import auroc
 from numpy.typing import NDArray
 
 from stillhunt.cli.scanning import Input, scan
@@ -195,42 +196,41 @@ def _windows(case: str, rates: Rates) -> list[Row]:
 
 
 def tune(profiles: Sequence[str], names: Sequence[str] | None) -> list[Row]:
-    """Of every rival and options: recall at no honest account and at 1 % of them, and the mean of both, by which one is
-    chosen; means over one log of each profile."""
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    """Of every rival and options: recall at no honest account and at 1 % of them, by whose mean one is chosen, and the
+    area under the ROC curve, which decides between equals; means over one log of each profile."""
+    found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     wanted = [rival for rival in RIVALS if names is None or rival.name in names]
     for profile in profiles:
         with made(profile, DEVELOPMENT_SEED, scanned=False) as (log, marked):
             for rival in wanted:
                 for options in rival.grid:
                     score = scored(rival, log, options)
-                    at = [
-                        caught(score, marked.hostile, marked.honest, allowed)
-                        for allowed in (0, int(ONE_PERCENT * marked.honest.sum()))
-                    ]
-                    found.setdefault((rival.name, str(options)), []).append(
-                        (at[0].hostile / at[0].of, at[1].hostile / at[1].of)
-                    )
+                    found.setdefault((rival.name, str(options)), []).append(merit(score, marked))
         print(f"{profile}: tried", flush=True)
     rows = []
     for rival in wanted:
         means = {
             each: np.mean(values, axis=0) for (name, each), values in found.items() if name == rival.name
         }
-        for options, (none, one) in sorted(means.items(), key=lambda item: -float(item[1].mean())):
+        for options, values in sorted(
+            means.items(), key=lambda item: (-item[1][0] - item[1][1], -item[1][2])
+        ):
             used = "in use" if options == str(rival.chosen) else None
-            for metric, value in (("no honest account", none), ("1 %", one)):
-                rows.append(
-                    Row(
-                        f"{rival.name} {options}",
-                        f"recall at {metric}",
-                        float(value),
-                        "share",
-                        used,
-                        len(profiles),
-                    )
-                )
+            metrics = ("recall at no honest account", "recall at 1 %", "AUROC")
+            for metric, value in zip(metrics, values, strict=True):
+                unit = "AUROC" if metric == "AUROC" else "share"
+                rows.append(Row(f"{rival.name} {options}", metric, float(value), unit, used, len(profiles)))
     return rows
+
+
+def merit(score: Scores, marked: Marked) -> tuple[float, float, float]:
+    """Recall at no honest account and at 1 % of them, and the area under the ROC curve against the honest ones."""
+    none, one = (
+        caught(score, marked.hostile, marked.honest, allowed).hostile / marked.hostile.sum()
+        for allowed in (0, int(ONE_PERCENT * marked.honest.sum()))
+    )
+    judged = marked.hostile | marked.honest
+    return none, one, auroc(marked.hostile[judged].astype(np.int64), score[judged])
 
 
 _MADE = re.compile(r"(<!-- made: rivals -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL)

@@ -1,7 +1,8 @@
 """The published experiment on windows, as far as it can be done without its embedder and its data (arXiv 2606.05725).
 
-Benign prompts are cut in two. Windows of one half against the rest of that half give the threshold; windows of the other
-half, and mixtures of it with attackers, are judged against as many of the first. No prompt is twice in a comparison, unless the attackers have fewer than it takes.
+Benign prompts are cut in two. Windows of one half against the rest of that half give the threshold; windows of the
+other half, and mixtures of it with attackers, are judged against as many of the first. No prompt is twice in a
+comparison, unless the attackers have fewer than it takes.
 """
 
 from __future__ import annotations

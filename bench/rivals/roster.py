@@ -23,11 +23,21 @@ class Rival:
 
 RIVALS = (
     Rival("rate threshold", rate.busiest_day, rate.GRID[0], rate.GRID),
-    Rival("isolation forest", forest.isolation, forest.GRID[0], forest.GRID),
-    Rival("connected components", components.component_size, components.GRID[0], components.GRID),
-    Rival("duplicate prompts", duplicates.shared_prompts, duplicates.GRID[0], duplicates.GRID),
+    Rival(
+        "isolation forest",
+        forest.isolation,
+        forest.Options(("shape", "outcome", "sharing"), 256, True),
+        forest.GRID,
+    ),
+    Rival(
+        "connected components",
+        components.component_size,
+        components.Options(5, 2, False, ("payment",)),
+        components.GRID,
+    ),
+    Rival("duplicate prompts", duplicates.shared_prompts, duplicates.Options(5, 120, False), duplicates.GRID),
     Rival("windowed MMD", mmd.account_shift, mmd.GRID[0], mmd.GRID),
-    Rival("dense blocks", dense.block_density, dense.GRID[0], dense.GRID),
+    Rival("dense blocks", dense.block_density, dense.Options(("payment", "device"), 1), dense.GRID),
     Rival("honeypotllm", honeypot.key_score, honeypot.GRID[0], honeypot.GRID),
 )
 
