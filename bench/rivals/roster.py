@@ -36,9 +36,9 @@ RIVALS = (
         components.GRID,
     ),
     Rival("duplicate prompts", duplicates.shared_prompts, duplicates.Options(5, 120, False), duplicates.GRID),
-    Rival("windowed MMD", mmd.account_shift, mmd.GRID[0], mmd.GRID),
+    Rival("windowed MMD", mmd.account_shift, mmd.Options("own", distinct=True), mmd.GRID),
     Rival("dense blocks", dense.block_density, dense.Options(("payment", "device"), 1), dense.GRID),
-    Rival("honeypotllm", honeypot.key_score, honeypot.GRID[0], honeypot.GRID),
+    Rival("honeypotllm", honeypot.key_score, honeypot.Options(20, None, "flagged"), honeypot.GRID),
 )
 
 

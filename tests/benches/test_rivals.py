@@ -29,7 +29,7 @@ from bench.rivals.mmd import Options as Shift
 from bench.rivals.mmd_windows import FRACTIONS, window_rates
 from bench.rivals.rate import busiest_day
 from bench.rivals.recall import Caught, caught
-from bench.rivals.roster import RIVALS, scored
+from bench.rivals.roster import RIVALS, Rival, scored
 from bench.rivals_table import Marked, beside, tell
 
 from stillhunt.schema.accounts import ACCOUNTS
@@ -306,6 +306,12 @@ def test_a_licensed_account_comes_last() -> None:
     )
     rate = replace(RIVALS[0], score=busiest_day)
     assert scored(rate, log).tolist() == [-np.inf, 3.0]
+
+
+@pytest.mark.parametrize("rival", RIVALS, ids=[rival.name for rival in RIVALS])
+def test_options_in_use_are_among_those_that_were_tried(rival: Rival) -> None:
+    assert rival.chosen in rival.grid
+    assert len(set(rival.grid)) == len(rival.grid)
 
 
 def test_the_table_says_who_is_ahead() -> None:
