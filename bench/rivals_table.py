@@ -156,7 +156,7 @@ def as_published(profile: str, log: RivalLog, marked: Marked) -> list[Row]:
             "honeypotllm as it ships: hostile requests flagged",
             int(theirs.sum()),
             len(theirs),
-            "0.003 to 0.009",
+            "0.003 to 0.009 of a slow one",
         ),
         _share(
             profile, "honeypotllm as it ships: one-template apps ever flagged", len(hit), len(apps), "3 of 3"
