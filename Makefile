@@ -17,7 +17,7 @@ demo:  ## make a small labelled log, find its campaigns, write the report
 	@$(BIN)/stillhunt demo --out $(OUT) --overwrite
 
 test:  ## every check: style, types, import direction, tests against real servers
-	@tools/setup.sh dev
+	@tools/setup.sh bench
 	@tools/setup.sh postgres
 	@tools/setup.sh chromium
 	@tools/setup.sh litellm

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from bench.result import OUT, Row, show, write
 from scipy.stats import beta
 
+from stillhunt.campaigns.result import Campaigns
 from stillhunt.cli.scanning import Input, scan
 from stillhunt.config import Settings
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
@@ -60,13 +61,7 @@ def measure(profile: str, seed: int, tally: Tally) -> None:
         outcome = scan(Input([str(log)]), result, Settings(), Silent())
         tally.seconds.append(time.perf_counter() - started)
         kind = {row["account_id"]: row["kind"] for row in pq.read_table(log / "truth.parquet").to_pylist()}
-    found = outcome.campaigns
-    accused = {row["campaign_id"] for row in found.campaigns.to_pylist() if row["kind"] == "distillation"}
-    flagged = {
-        row["account_id"]
-        for row in found.members.to_pylist()
-        if row["campaign_id"] in accused and row["membership"] >= FLAG_MEMBERSHIP
-    }
+    accused, flagged = flags(outcome.campaigns)
     hostile = {account for account, name in kind.items() if name == "distillation"}
     abuse = {account for account, name in kind.items() if name in ABUSE}
     right = len(flagged & hostile)
@@ -79,6 +74,16 @@ def measure(profile: str, seed: int, tally: Tally) -> None:
     if hostile:
         tally.recalls.append(right / len(hostile))
         tally.precisions.append(right / len(flagged) if flagged else 1.0)
+
+
+def flags(found: Campaigns) -> tuple[set[str], set[str]]:
+    """Campaigns of kind distillation, and the accounts that are flagged for them."""
+    accused = {row["campaign_id"] for row in found.campaigns.to_pylist() if row["kind"] == "distillation"}
+    return accused, {
+        row["account_id"]
+        for row in found.members.to_pylist()
+        if row["campaign_id"] in accused and row["membership"] >= FLAG_MEMBERSHIP
+    }
 
 
 def bounds(k: int, n: int, level: float = 0.95) -> tuple[float, float]:

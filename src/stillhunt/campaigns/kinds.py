@@ -45,8 +45,8 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
     "distillation": {
         "crowd": -8.0, "declared": -2.8, "elicits": 2.3, "enrolled": 0.3, "free": -0.7, "gateway": -5.7,
         "harvests": 1.7, "injects": -0.5, "long_answers": -0.2, "many_ties": 1.3, "no_repeats": 0.8,
-        "one_customer": -4.0, "one_hand": 0.9, "one_place": -1.5, "plain": 0.7, "probes": 3.3, "reasons": 0.9, "serial": -2.1,
-        "single_turn": -0.2, "tenant": 1.5,
+        "one_customer": -4.0, "one_hand": 0.9, "one_place": -1.5, "plain": 0.7, "probes": 3.3, "reasons": 0.9,
+        "serial": -2.1, "single_turn": -0.2, "tenant": 1.5,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
