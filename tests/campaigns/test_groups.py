@@ -198,7 +198,7 @@ def test_some_accounts_that_hand_off_do_not_speak_for_a_crowd() -> None:
     apart = [(i, i + 1, True, 0.01) for i in range(20, 44, 2)]
     row = [(50, 51, True, 0.01), (51, 52, True, 0.01)]
     moves = make_moves(200, [*ring, *apart, *row])
-    sizes = {"ring": (0, 12), "in a crowd": (0, 48), "lost in one": (0, 49), "apart": (20, 24)}
+    sizes = {"ring": (0, 12), "in a crowd": (0, 36), "lost in one": (0, 37), "apart": (20, 24)}
     groups = [np.arange(start, start + size, dtype=np.int32) for start, size in sizes.values()]
     groups += [np.array(g, dtype=np.int32) for g in ([50, 51, 52], [20, 21, 60])]
     pointers = np.concatenate(([0], np.cumsum([len(g) for g in groups]))).astype(np.int64)

@@ -20,7 +20,7 @@ TURNS = "timing"
 """The family of ``takes_turns`` and ``keeps_time``, the last column of the evidence."""
 MOVES = "hand_off"
 """The family of ``hands_off`` and of replayed signatures."""
-COVERS = 0.25
+COVERS = 1 / 3
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
 TIES = 10.0
 """How many times likelier than by chance a member's artefacts must be among those of the others to tie it to them."""
@@ -73,7 +73,8 @@ def group_evidence(
         len(evidence.families),
         evidence.popularity.astype(np.float64),
         links_of(evidence),
-        COVERS if agreeing else 0.0,
+        COVERS,
+        agreeing,
         COPIES,
     )
     if MOVES in evidence.families:
@@ -124,7 +125,7 @@ def chernoff(x, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
     pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
-    popularity, links, covers, copies
+    popularity, links, covers, agreeing, copies
 ):  # fmt: skip
     groups, signals = len(pointers) - 1, activity.shape[1]
     result = np.zeros((groups, families))
@@ -187,7 +188,7 @@ def _link_families(  # type: ignore[no-untyped-def]
             result[g, f] = max(0.0, max(best[f], urn) - np.log(2.0))
         strongest = np.argmax(result[g])
         for f in range(families):
-            if told[strongest, f] < least:
+            if agreeing and told[strongest, f] < least:
                 result[g, f] = 0.0
         for position in range(seen):
             a = touched[position]
