@@ -29,7 +29,7 @@ from stillhunt.simulate.files import write as write_log
 from stillhunt.simulate.scenarios import scenario
 from stillhunt.simulate.simulation import stream, window
 
-FIRST_SEED = 401
+FIRST_SEED = 501
 SEEDS = {"small": 2, "full": 10}
 ABUSE = frozenset({"reseller", "trial_farm"})
 
