@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,22 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot put scratch files here") as caught:
         scratch_folder(tmp_path / "file").__enter__()
     assert "STILLHUNT_TEMP_DIR" in caught.value.remedy
+
+
+def test_a_folder_that_another_run_clears_at_once_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that starts at the same moment may take the new folder for a leftover before it is locked."""
+    make, cleared = tempfile.mkdtemp, []
+
+    def made_and_cleared(**where: str) -> str:
+        folder = make(**where)
+        if not cleared:
+            cleared.append(folder)
+            os.rmdir(folder)
+        return folder
+
+    monkeypatch.setattr(tempfile, "mkdtemp", made_and_cleared)
+    with scratch_folder(tmp_path) as ours:
+        assert ours.is_dir()
+        assert str(ours) != cleared[0]

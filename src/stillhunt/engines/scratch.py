@@ -43,7 +43,10 @@ def _claimed(parent: Path) -> tuple[Path, int]:
     """A new folder and the lock that says that its run is alive; the system drops the lock with the process."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        held = os.open(folder, os.O_RDONLY)
+        try:
+            held = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # another run took it for a leftover, and removed it
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
