@@ -75,7 +75,7 @@ def test_a_folder_that_another_run_clears_at_once_is_made_again(
         folder = make(**where)
         if not cleared:
             cleared.append(folder)
-            os.rmdir(folder)
+            Path(folder).rmdir()
         return folder
 
     monkeypatch.setattr(tempfile, "mkdtemp", made_and_cleared)
