@@ -1,7 +1,7 @@
 """How many of the hostile accounts are flagged, and how many of the honest: simulated logs through the whole scan.
 
 Every log is made from a seed that was not looked at while signals, kinds and settings were chosen (those with a seed
-below 200 were). Run: ``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
+below 500 may have been). Run: ``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
 """
 
 from __future__ import annotations
