@@ -16,22 +16,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-from bench.result import OUT, Row, show, write
-from scipy.stats import beta
-
-from stillhunt.campaigns.result import Campaigns
-from stillhunt.cli.scanning import Input, scan
-from stillhunt.config import Settings
-from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
-from stillhunt.schema.progress import Silent
-from stillhunt.simulate.files import write as write_log
-from stillhunt.simulate.scenarios import scenario
-from stillhunt.simulate.simulation import stream, window
+from bench.result import OUT, Row, share, show, write
+from bench.simulated import flags, make, scanned
 
 FIRST_SEED = 501
 SEEDS = {"small": 2, "full": 10}
-ABUSE = frozenset({"reseller", "trial_farm"})
 
 
 @dataclass
@@ -53,47 +42,25 @@ class Tally:
 
 def measure(profile: str, seed: int, tally: Tally) -> None:
     """Simulates one log, scans it as the command line does, and counts."""
-    chosen = scenario(profile)
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as folder:
-        log, result = Path(folder) / "log", Path(folder) / "result"
-        write_log(stream(chosen, seed, 1.0), window(chosen), log)
+        truth = make(Path(folder) / "log", profile, seed)
         started = time.perf_counter()
-        outcome = scan(Input([str(log)]), result, Settings(), Silent())
+        found = scanned(Path(folder) / "log", Path(folder) / "result")
         tally.seconds.append(time.perf_counter() - started)
-        kind = {row["account_id"]: row["kind"] for row in pq.read_table(log / "truth.parquet").to_pylist()}
-    accused, flagged = flags(outcome.campaigns)
-    hostile = {account for account, name in kind.items() if name == "distillation"}
-    abuse = {account for account, name in kind.items() if name in ABUSE}
+    accused, flagged = flags(found)
+    hostile, abuse, honest = truth.hostile, truth.abuse, truth.honest
     right = len(flagged & hostile)
     tally.logs += 1
     tally.campaigns += len(accused)
     tally.hostile, tally.caught = tally.hostile + len(hostile), tally.caught + right
     tally.abuse, tally.abuse_flagged = tally.abuse + len(abuse), tally.abuse_flagged + len(flagged & abuse)
-    tally.honest += len(kind) - len(hostile) - len(abuse)
-    tally.honest_flagged += len(flagged - hostile - abuse)
+    tally.honest, tally.honest_flagged = (
+        tally.honest + len(honest),
+        tally.honest_flagged + len(flagged & honest),
+    )
     if hostile:
         tally.recalls.append(right / len(hostile))
         tally.precisions.append(right / len(flagged) if flagged else 1.0)
-
-
-def flags(found: Campaigns) -> tuple[set[str], set[str]]:
-    """Campaigns of kind distillation, and the accounts that are flagged for them."""
-    accused = {row["campaign_id"] for row in found.campaigns.to_pylist() if row["kind"] == "distillation"}
-    return accused, {
-        row["account_id"]
-        for row in found.members.to_pylist()
-        if row["campaign_id"] in accused and row["membership"] >= FLAG_MEMBERSHIP
-    }
-
-
-def bounds(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Clopper–Pearson confidence interval of a share."""
-    if n == 0:
-        return 0.0, 1.0
-    tail = (1 - level) / 2
-    low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
-    high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
-    return low, high
 
 
 def rows(profile: str, tally: Tally) -> list[Row]:
@@ -102,25 +69,20 @@ def rows(profile: str, tally: Tally) -> list[Row]:
     if tally.hostile:
         recall, precision = tally.recalls, tally.precisions
         found += [
-            _share(profile, "account recall", tally.caught, tally.hostile),
+            share(profile, "account recall", tally.caught, tally.hostile),
             Row(profile, "lowest recall of a log", min(recall), "share", n=tally.logs),
-            _share(
+            share(
                 profile, "precision", tally.caught, tally.caught + tally.abuse_flagged + tally.honest_flagged
             ),
             Row(profile, "lowest precision of a log", min(precision), "share", n=tally.logs),
         ]
     found += [
         Row(profile, "distillation campaigns", tally.campaigns, "campaigns", n=tally.logs),
-        _share(profile, "honest accounts flagged", tally.honest_flagged, tally.honest),
-        _share(profile, "resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
+        share(profile, "honest accounts flagged", tally.honest_flagged, tally.honest),
+        share(profile, "resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
         Row(profile, "scan", sorted(tally.seconds)[len(tally.seconds) // 2], "s", n=tally.logs),
     ]
     return found
-
-
-def _share(case: str, metric: str, k: int, n: int) -> Row:
-    low, high = bounds(k, n)
-    return Row(case, metric, k / n if n else 0.0, "share", n=n, low=low, high=high)
 
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "benchmark.md"

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from bench.result import Row, show, write
-from bench.scorers import opened
+from bench.simulated import account_ids, make, opened
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -31,9 +30,7 @@ from stillhunt.campaigns.profile import profiles
 from stillhunt.campaigns.result import with_members
 from stillhunt.campaigns.stages import Stages
 from stillhunt.engines.duckdb import DuckDB
-from stillhunt.simulate.files import write as write_log
-from stillhunt.simulate.scenarios import SCENARIOS, scenario
-from stillhunt.simulate.simulation import stream, window
+from stillhunt.simulate.scenarios import SCENARIOS
 
 DEVELOPMENT_SEED, FIRST_SEED = 11, 351
 SEEDS = {"small": 1, "full": 2}
@@ -67,18 +64,13 @@ class Case:
 
 def cases(profile: str, seed: int) -> list[Case]:
     """The groups of one log whose kind is plain."""
-    chosen = scenario(profile)
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
-        write_log(stream(chosen, seed), window(chosen), folder / "log")
-        truth = {
-            row["account_id"]: row for row in pq.read_table(folder / "log" / "truth.parquet").to_pylist()
-        }
+        truth = make(folder / "log", profile, seed).rows
         with DuckDB(memory="3GB", temp_dir=folder) as engine:
-            log, seen = opened(folder, engine)
+            log, seen = opened(folder / "log", folder / "lake", engine)
             scanned = find_groups(log, seen, ScanSettings(), Stages())
-            people = log.engine.table("SELECT account_id FROM accounts ORDER BY account")
-            ids = people["account_id"].to_pylist()
+            ids = account_ids(log)
             groups = with_members(scanned, ids)
             own, rest = profiles(log, scanned.summary, [group.members for group in groups])
     found = []

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scipy.stats import beta
+
 OUT = Path(__file__).parent / "out"
 
 
@@ -23,6 +25,22 @@ class Row:
     n: int = 1
     low: float | None = None
     high: float | None = None
+
+
+def share(case: str, metric: str, k: int, n: int, baseline: str | None = None) -> Row:
+    """``k`` of ``n`` as a share, with its Clopper–Pearson interval."""
+    low, high = bounds(k, n)
+    return Row(case, metric, k / n if n else 0.0, "share", baseline, n, low, high)
+
+
+def bounds(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Clopper–Pearson confidence interval of a share."""
+    if n == 0:
+        return 0.0, 1.0
+    tail = (1 - level) / 2
+    low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
+    high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
+    return low, high
 
 
 def write(name: str, rows: Sequence[Row]) -> Path:

@@ -25,26 +25,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from bench.detection import ABUSE, FIRST_SEED, PAGE, bounds, flags
+from bench import simulated
+from bench.detection import FIRST_SEED, PAGE
 from bench.prompt_texts import real_prompts
-from bench.result import OUT, Row, show, write
+from bench.result import OUT, Row, share, show, write
 from bench.rivals.honeypot import THRESHOLD, replayed
 from bench.rivals.log import RivalLog, Scores, read
 from bench.rivals.mmd import WINDOW, embed
 from bench.rivals.mmd_windows import PUBLISHED, PUBLISHED_FPR, Rates, window_rates
 from bench.rivals.recall import caught
 from bench.rivals.roster import RIVALS, scored
+from bench.simulated import ABUSE
 from bench.tolokers import auroc
 from numpy.typing import NDArray
 
-from stillhunt.cli.scanning import Input, scan
-from stillhunt.config import Settings
-from stillhunt.schema.progress import Silent
-from stillhunt.simulate.files import write as write_log
-from stillhunt.simulate.scenarios import scenario
 from stillhunt.simulate.shapes import SHAPES
-from stillhunt.simulate.simulation import stream, window
 
 PROFILES = (*SHAPES, "adaptive")
 SMALL = ("letter", "small", "drip", "adaptive")
@@ -74,18 +69,14 @@ class Marked:
 @contextmanager
 def made(profile: str, seed: int, *, scanned: bool) -> Iterator[tuple[RivalLog, Marked]]:
     """One log of the simulator, as rivals read it, and what is known of its accounts."""
-    chosen = scenario(profile)
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
-        write_log(stream(chosen, seed, 1.0), window(chosen), folder / "log")
-        accused = None
-        if scanned:
-            outcome = scan(Input([str(folder / "log")]), folder / "result", Settings(), Silent())
-            accused = flags(outcome.campaigns)[1]
-        truth = pq.read_table(folder / "log" / "truth.parquet")
-        kinds = dict(zip(truth["account_id"].to_pylist(), truth["kind"].to_pylist(), strict=True))
+        truth = simulated.make(folder / "log", profile, seed).rows
+        accused = (
+            simulated.flags(simulated.scanned(folder / "log", folder / "result"))[1] if scanned else None
+        )
         log = read(folder / "log")
-    kind = np.array([kinds[each] for each in log.accounts])
+    kind = np.array([truth[each]["kind"] for each in log.accounts])
     flagged = None if accused is None else np.array([each in accused for each in log.accounts])
     try:
         yield log, Marked(kind, flagged)
@@ -118,25 +109,20 @@ def beside(profile: str, marked: Marked, scores: Mapping[str, Scores]) -> list[R
     hostile, honest = marked.hostile, marked.honest
     right, wrong = int((marked.flagged & hostile).sum()), int((marked.flagged & honest).sum())
     rows = [
-        _share(profile, "Stillhunt: recall", right, int(hostile.sum())),
-        _share(profile, "Stillhunt: honest accounts flagged", wrong, int(honest.sum())),
+        share(profile, "Stillhunt: recall", right, int(hostile.sum())),
+        share(profile, "Stillhunt: honest accounts flagged", wrong, int(honest.sum())),
     ]
     for name, score in scores.items():
         same = caught(score, hostile, honest, wrong)
         lax = caught(score, hostile, honest, int(ONE_PERCENT * honest.sum()))
         verdict = "behind" if same.hostile < right else "level with" if same.hostile == right else "ahead of"
         rows += [
-            _share(
+            share(
                 profile, f"{name}: recall at Stillhunt's rate", same.hostile, same.of, f"{verdict} Stillhunt"
             ),
-            _share(profile, f"{name}: recall at 1 % of honest accounts", lax.hostile, lax.of),
+            share(profile, f"{name}: recall at 1 % of honest accounts", lax.hostile, lax.of),
         ]
     return rows
-
-
-def _share(case: str, metric: str, k: int, n: int, baseline: str | None = None) -> Row:
-    low, high = bounds(k, n)
-    return Row(case, metric, k / n if n else 0.0, "share", baseline, n, low, high)
 
 
 def as_published(profile: str, log: RivalLog, marked: Marked) -> list[Row]:
@@ -151,14 +137,14 @@ def as_published(profile: str, log: RivalLog, marked: Marked) -> list[Row]:
     hit = np.intersect1d(apps, key[over])
     return [
         *_windows(f"windows: {profile}", rates),
-        _share(
+        share(
             profile,
             "honeypotllm as it ships: hostile requests flagged",
             int(theirs.sum()),
             len(theirs),
             "0.003 to 0.009 of a slow one",
         ),
-        _share(
+        share(
             profile, "honeypotllm as it ships: one-template apps ever flagged", len(hit), len(apps), "3 of 3"
         ),
     ]

@@ -15,17 +15,16 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from bench.result import Row, show, write
+from bench.simulated import account_ids, flags, make, opened
 from bench.tolokers import auroc
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import weigh
-from stillhunt.campaigns.log import Log, open_log
+from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.neighbours import neighbours
 from stillhunt.campaigns.pipeline import ScanSettings, collect, find_campaigns
 from stillhunt.campaigns.scorers.accounts import scan_features
@@ -34,25 +33,12 @@ from stillhunt.campaigns.signals.model import SIGNALS_V1
 from stillhunt.campaigns.stages import Stages
 from stillhunt.campaigns.summarise import countries, summarise
 from stillhunt.engines.duckdb import DuckDB
-from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
-from stillhunt.schema.coverage import Coverage, coverage
-from stillhunt.schema.progress import Silent
-from stillhunt.simulate.files import write as write_log
-from stillhunt.simulate.scenarios import scenario
+from stillhunt.schema.coverage import Coverage
 from stillhunt.simulate.shapes import SHAPES
-from stillhunt.simulate.simulation import stream, window
-from stillhunt.sketch.keys import KeyRing, key_for
-from stillhunt.sources.accounts import read_accounts
-from stillhunt.sources.comparable import comparable
-from stillhunt.sources.detect import SourceSettings
-from stillhunt.sources.ingest import Destination, ingest
-from stillhunt.sources.lake import open_lake
-from stillhunt.sources.logs import open_logs
 
 TRAINING_SEED, FIRST_SEED = 151, 251
 SEEDS = {"small": 1, "full": 3}
 SMALL = ("letter", "small", "drip")
-KEY = KeyRing(key_for(bytes(range(32))))
 
 
 @dataclass(frozen=True)
@@ -67,17 +53,12 @@ class Judged:
 
 def judged(profile: str, seed: int, *, scanned: bool) -> Judged:
     """Makes one log and reads it as a scan does."""
-    chosen = scenario(profile)
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
-        write_log(stream(chosen, seed), window(chosen), folder / "log")
-        truth = pq.read_table(folder / "log" / "truth.parquet").to_pylist()
-        hostile = {row["account_id"] for row in truth if row["kind"] == "distillation"}
+        hostile = make(folder / "log", profile, seed).hostile
         with DuckDB(memory="3GB", temp_dir=folder) as engine:
-            log, seen = opened(folder, engine)
-            ids = log.engine.table("SELECT account_id FROM accounts ORDER BY account")[
-                "account_id"
-            ].to_pylist()
+            log, seen = opened(folder / "log", folder / "lake", engine)
+            ids = account_ids(log)
             graph = neighbours(weigh(collect(log, seen, SIGNALS_V1), countries(log)))
             features = scan_features(summarise(log), graph)
             found = flagged(log, seen) if scanned else None
@@ -88,25 +69,9 @@ def judged(profile: str, seed: int, *, scanned: bool) -> Judged:
     )
 
 
-def opened(folder: Path, engine: DuckDB) -> tuple[Log, Coverage]:
-    """The log in ``folder``, through a lake beside it."""
-    given = open_logs([str(folder / "log")], None, SourceSettings((), None), None)
-    ingest(given, Destination(folder / "lake"), KEY, engine, now=datetime.now(UTC), progress=Silent())
-    lake = open_lake(folder / "lake")
-    people = None if lake.accounts_file is None else read_accounts(lake.accounts_file)
-    log = open_log(engine, comparable(lake, engine), people)
-    return log, coverage(lake.coverage.filled, log.account_columns)
-
-
 def flagged(log: Log, seen: Coverage) -> set[str]:
     """Accounts that the scan flags for distillation."""
-    found = find_campaigns(log, seen, ScanSettings(), "sha256:" + "0" * 64, Stages())
-    kinds = {row["campaign_id"]: row["kind"] for row in found.campaigns.to_pylist()}
-    return {
-        row["account_id"]
-        for row in found.members.to_pylist()
-        if kinds[row["campaign_id"]] == "distillation" and row["membership"] >= FLAG_MEMBERSHIP
-    }
+    return flags(find_campaigns(log, seen, ScanSettings(), "sha256:" + "0" * 64, Stages()))[1]
 
 
 def recall_at(scores: NDArray[np.float64], hostile: NDArray[np.bool_], allowed: int) -> float:

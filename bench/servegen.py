@@ -18,24 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from bench.exchanges import DATA
-from bench.result import Row, show, write
-from scipy.stats import beta
+from bench.result import Row, share, show, write
+from bench.simulated import flags, make, scanned
 
-from stillhunt.cli.scanning import Input, scan
-from stillhunt.config import Settings
-from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
-from stillhunt.schema.progress import Silent
-from stillhunt.simulate.files import write as write_log
 from stillhunt.simulate.real import Prompts, Rates, read_prompts, read_rates
-from stillhunt.simulate.scenarios import scenario
-from stillhunt.simulate.simulation import stream, window
 
 FIRST_SEED = 301
 SEEDS = {"small": 3, "full": 10}
 KINDS = ("distillation", "reseller", "trial_farm", "shared_team", "evaluation", "unclear")
-ABUSE = frozenset({"reseller", "trial_farm"})
 
 
 @dataclass
@@ -54,24 +45,16 @@ class Tally:
 
 def measure(profile: str, seed: int, prompts: Prompts, rates: Rates, tally: Tally) -> None:
     """Makes one log, scans it as the command line does, and counts."""
-    chosen = scenario(profile)
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as folder:
-        log, result = Path(folder) / "log", Path(folder) / "result"
-        made = write_log(stream(chosen, seed, prompts=prompts, rates=rates), window(chosen), log)
-        found = scan(Input([str(log)]), result, Settings(), Silent()).campaigns
-        truth = {row["account_id"]: row["kind"] for row in pq.read_table(log / "truth.parquet").to_pylist()}
-    kind = {row["campaign_id"]: row["kind"] for row in found.campaigns.to_pylist()}
-    flagged = {
-        row["account_id"]
-        for row in found.members.to_pylist()
-        if kind[row["campaign_id"]] == "distillation" and row["membership"] >= FLAG_MEMBERSHIP
-    }
-    abuse = {account for account, name in truth.items() if name in ABUSE}
-    honest = {account for account, name in truth.items() if name not in ABUSE and name != "distillation"}
+        truth = make(Path(folder) / "log", profile, seed, prompts, rates)
+        found = scanned(Path(folder) / "log", Path(folder) / "result")
+    kinds = found.campaigns["kind"].to_pylist()
+    flagged = flags(found)[1]
+    abuse, honest = truth.abuse, truth.honest
     tally.logs += 1
-    tally.clear += "distillation" not in kind.values()
-    tally.requests += made.requests
-    tally.kinds.update(kind.values())
+    tally.clear += "distillation" not in kinds
+    tally.requests += truth.requests
+    tally.kinds.update(kinds)
     tally.honest, tally.honest_flagged = (
         tally.honest + len(honest),
         tally.honest_flagged + len(flagged & honest),
@@ -84,17 +67,10 @@ def rows(case: str, tally: Tally) -> list[Row]:
     return [
         Row(case, "requests of a log", tally.requests / tally.logs, "requests", n=tally.logs),
         *(Row(case, f"campaigns: {kind}", tally.kinds[kind], "campaigns", n=tally.logs) for kind in KINDS),
-        _share(case, "logs without a distillation campaign", tally.clear, tally.logs),
-        _share(case, "honest accounts flagged", tally.honest_flagged, tally.honest),
-        _share(case, "resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
+        share(case, "logs without a distillation campaign", tally.clear, tally.logs),
+        share(case, "honest accounts flagged", tally.honest_flagged, tally.honest),
+        share(case, "resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
     ]
-
-
-def _share(case: str, metric: str, k: int, n: int) -> Row:
-    """A share with its Clopper–Pearson interval at 95 %."""
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-    return Row(case, metric, k / n if n else 0.0, "share", n=n, low=low, high=high)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

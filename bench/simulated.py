@@ -1,0 +1,98 @@
+"""Simulated logs, as benches make them, read them and hold a scan's flags against their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillhunt.campaigns.log import Log, open_log
+from stillhunt.campaigns.result import Campaigns
+from stillhunt.cli.scanning import Input, scan
+from stillhunt.config import Settings
+from stillhunt.engines.duckdb import DuckDB
+from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
+from stillhunt.schema.coverage import Coverage, coverage
+from stillhunt.schema.progress import Silent
+from stillhunt.simulate.files import write
+from stillhunt.simulate.real import Prompts, Rates
+from stillhunt.simulate.scenarios import scenario
+from stillhunt.simulate.simulation import stream, window
+from stillhunt.sketch.keys import KeyRing, key_for
+from stillhunt.sources.accounts import read_accounts
+from stillhunt.sources.comparable import comparable
+from stillhunt.sources.detect import SourceSettings
+from stillhunt.sources.ingest import Destination, ingest
+from stillhunt.sources.lake import open_lake
+from stillhunt.sources.logs import open_logs
+
+ABUSE = frozenset({"reseller", "trial_farm"})
+"""Kinds of accounts that are no honest customers, and do not distil."""
+_KEY = KeyRing(key_for(bytes(range(32))))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Who is who in one log. rows: of truth.parquet, by account. requests: in the log."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+    requests: int
+
+    @property
+    def hostile(self) -> set[str]:
+        return {account for account, row in self.rows.items() if row["kind"] == "distillation"}
+
+    @property
+    def abuse(self) -> set[str]:
+        return {account for account, row in self.rows.items() if row["kind"] in ABUSE}
+
+    @property
+    def honest(self) -> set[str]:
+        return set(self.rows) - self.hostile - self.abuse
+
+
+def make(
+    folder: Path, profile: str, seed: int, prompts: Prompts | None = None, rates: Rates | None = None
+) -> Truth:
+    """Writes a log of the simulator to ``folder``."""
+    chosen = scenario(profile)
+    made = write(stream(chosen, seed, prompts=prompts, rates=rates), window(chosen), folder)
+    rows = pq.read_table(folder / "truth.parquet").to_pylist()
+    return Truth({row["account_id"]: row for row in rows}, made.requests)
+
+
+def scanned(log: Path, result: Path) -> Campaigns:
+    """What ``stillhunt scan`` finds in a log, with its default settings."""
+    return scan(Input([str(log)]), result, Settings(), Silent()).campaigns
+
+
+def opened(log: Path, lake: Path, engine: DuckDB) -> tuple[Log, Coverage]:
+    """The log in a folder, through a lake that is made of it, as the stages of a scan read it."""
+    given = open_logs([str(log)], None, SourceSettings((), None), None)
+    ingest(given, Destination(lake), _KEY, engine, now=datetime.now(UTC), progress=Silent())
+    made = open_lake(lake)
+    people = None if made.accounts_file is None else read_accounts(made.accounts_file)
+    read = open_log(engine, comparable(made, engine), people)
+    return read, coverage(made.coverage.filled, read.account_columns)
+
+
+def account_ids(log: Log) -> list[str]:
+    """The id of each account, by its number."""
+    ids: pa.Table = log.engine.table("SELECT account_id FROM accounts ORDER BY account")
+    named: list[str] = ids["account_id"].to_pylist()
+    return named
+
+
+def flags(found: Campaigns) -> tuple[set[str], set[str]]:
+    """Campaigns of kind distillation, and the accounts that are flagged for them."""
+    accused = {row["campaign_id"] for row in found.campaigns.to_pylist() if row["kind"] == "distillation"}
+    return accused, {
+        row["account_id"]
+        for row in found.members.to_pylist()
+        if row["campaign_id"] in accused and row["membership"] >= FLAG_MEMBERSHIP
+    }
