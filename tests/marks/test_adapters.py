@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venvs" / "marks" / "bin" / "python"
+from servers.torch import checked_with_torch, needs_torch
 
-pytestmark = [
-    pytest.mark.skipif(
-        not PYTHON.exists() and os.environ.get("STILLHUNT_REQUIRE_ALL") != "1",
-        reason="needs torch and transformers; run: tools/setup.sh marks",
-    ),
-    pytest.mark.xdist_group("adapters"),
-]
+pytestmark = [needs_torch, pytest.mark.xdist_group("adapters")]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    assert PYTHON.exists(), "run: tools/setup.sh marks"
-    path = os.pathsep.join([str(ROOT / "src"), sysconfig.get_paths()["purelib"]])
-    run = subprocess.run(
-        [
-            str(PYTHON),
-            str(Path(__file__).with_name("adapter_checks.py")),
-            str(tmp_path_factory.mktemp("keys")),
-        ],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    checks = Path(__file__).with_name("adapter_checks.py")
+    return checked_with_torch(checks, str(tmp_path_factory.mktemp("keys")))
 
 
 def test_synthid_is_that_of_transformers(results: dict[str, Any]) -> None:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venvs" / "marks" / "bin" / "python"
+from servers.torch import checked_with_torch, needs_torch
 
-pytestmark = [
-    pytest.mark.skipif(
-        not PYTHON.exists() and os.environ.get("STILLHUNT_REQUIRE_ALL") != "1",
-        reason="needs torch and torch-geometric; run: tools/setup.sh marks",
-    ),
-    pytest.mark.xdist_group("adapters"),
-]
+pytestmark = [needs_torch, pytest.mark.xdist_group("adapters")]
 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    assert PYTHON.exists(), "run: tools/setup.sh marks"
-    path = os.pathsep.join([str(ROOT / "src"), sysconfig.get_paths()["purelib"]])
-    run = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("sage_checks.py"))],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    return checked_with_torch(Path(__file__).with_name("sage_checks.py"))
 
 
 def test_learns_from_ties_alone(results: dict[str, Any]) -> None:
