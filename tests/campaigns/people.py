@@ -34,13 +34,10 @@ REST = Profile(
     parallel=0.8,
     one_card=0.01,
     one_domain=0.0,
-    closed=0.02,
     elicits=0.02,
-    addresses=3.0,
     own_share=0.0,
     own_cover=0.0,
     own_harvest=0.3,
-    programs=40.0,
     refused=0.01,
     one_place=0.01,
 )

@@ -15,12 +15,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stillhunt.campaigns.clusters import SMALLEST
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import chernoff, corrections
 from stillhunt.campaigns.urn import background, links_of
 
-SMALLEST = 3
-"""Accounts below which nothing is grown."""
 WORTH = 5.0
 """Score, in nats, from which a candidate is grown."""
 KNOWN = 0.5
@@ -129,9 +128,9 @@ def _fit(  # type: ignore[no-untyped-def]
     group, indptr, artefact, members_ptr, member, signal, rate, activity, popularity, links, penalty, family_of,
     families, count, share, weight, carried, urn, typical, inside, seen, fits, nats
 ):  # fmt: skip
-    """Per account and signal the larger bet of two, halved: that it copies from members at random (the urn), and that
-    it carries what is typical of them (artefacts that tell by themselves, by their nats); each account against the
-    others, and a family's signals in the mean."""
+    """Per account and signal the mean of two bets: that it copies from members at random (the urn), and, where
+    artefacts tell by themselves, that it carries what is typical of the members, by their nats. Each account is held
+    against the others; of a family's signals, the mean."""
     signals = activity.shape[1]
     present, busy, telling = np.zeros((3, signals))
     n_carried = 0

@@ -116,7 +116,7 @@ def _ramp(value: float, low: float, high: float) -> float:
 
 def traits_of(group: Profile, rest: Profile, nats: Mapping[str, float]) -> list[Trait]:
     """Every trait that the log can tell."""
-    asked = (*_wants(group, rest), *_probes(group, rest), *_ways(group, rest), *_ties(group, nats))
+    asked = (*_wants(group, rest), *_ways(group, rest), *_ties(group, nats))
     return [Trait(name, value, words) for name, value, words in asked if value is not None]
 
 
@@ -150,9 +150,6 @@ def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, s
             float(np.clip(2 * excess, -1, 1)),
             f"{group.reasoning:.0%} ask for extended reasoning",
         )
-
-
-def _probes(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:
     if group.refused is not None:
         background = rest.refused or 0.0
         yield (

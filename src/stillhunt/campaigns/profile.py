@@ -65,20 +65,14 @@ class Profile:
     """Share of accounts on the group's commonest payment instrument."""
     one_domain: float | None
     """Share of accounts on the group's commonest mail domain, where that domain is rare outside the group."""
-    closed: float | None
-    """Share of accounts that were closed or banned."""
     elicits: float | None
     """Share of labelled exchanges that ask for reasoning to be shown or for answers to be graded."""
-    addresses: float | None
-    """Distinct addresses per account."""
     own_share: float | None
     """Share of exchanges that carry the group's commonest template that hardly anybody else uses."""
     own_cover: float | None
     """Share of accounts that send that template."""
     own_harvest: float | None
     """Share of the labelled exchanges with that template that ask for what distillation is after."""
-    programs: float | None
-    """Effective number of system prompts in the group: the inverse of the chance that two exchanges with one agree."""
     refused: float | None
     """Share of exchanges that were refused."""
     one_place: float | None
@@ -152,13 +146,10 @@ def _profile(log: Log, rows: pa.Table, texts: dict[str, float], people: dict[str
         parallel=_overlap(rows),
         one_card=people.get("one_card"),
         one_domain=people.get("one_domain"),
-        closed=people.get("closed"),
         elicits=ratio("capability", column("elicited").sum(), column("labelled").sum()),
-        addresses=ratio("client_ip", column("addresses").sum(), len(rows)),
         own_share=texts.get("own_share"),
         own_cover=texts.get("own_cover"),
         own_harvest=texts.get("own_harvest"),
-        programs=texts.get("programs"),
         refused=ratio("finish_reason", column("refused").sum(), requests),
         one_place=texts.get("one_place"),
     )
@@ -211,16 +202,6 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 SELECT grp, max(n) FILTER (band IS NOT NULL) / sum(n) AS template FROM bands GROUP BY grp
                 """
             )
-    if "system_sketch" in log.filled:
-        add(
-            """
-            WITH systems AS (
-                SELECT grp, system_sketch, count(*) AS n FROM exchanges JOIN grouped USING (account)
-                WHERE system_sketch IS NOT NULL GROUP BY ALL
-            )
-            SELECT grp, sum(n) * sum(n) / sum(n * n) AS programs FROM systems GROUP BY grp
-            """
-        )
     _add_own_template(log, facts)
     for place in ("client_ip", "device_id"):
         if place in log.filled:
@@ -290,8 +271,7 @@ def _account_facts(log: Log) -> dict[int, dict[str, float]]:
             FROM mail LEFT JOIN known USING (domain) GROUP BY grp
         )
         SELECT grp, any_value(same_org) AS same_org, any_value(one_card) AS one_card,
-            any_value(one_domain) AS one_domain, avg((closed_at IS NOT NULL)::INTEGER) AS closed,
-            avg((verification IN ('contract', 'identity'))::INTEGER) AS contract,
+            any_value(one_domain) AS one_domain, avg((verification IN ('contract', 'identity'))::INTEGER) AS contract,
             avg((verification = 'none')::INTEGER) AS unverified,
             avg((plan IN ('free', 'trial'))::INTEGER) AS free
         FROM accounts JOIN grouped USING (account) JOIN largest USING (grp) JOIN largest_card USING (grp)
@@ -304,7 +284,6 @@ def _account_facts(log: Log) -> dict[int, dict[str, float]]:
             ("same_org", "org_id"),
             ("one_card", "payment_fingerprint"),
             ("one_domain", "email_domain"),
-            ("closed", "closed_at"),
         )
         if column not in log.account_columns
     }
