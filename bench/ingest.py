@@ -29,6 +29,7 @@ from bench.exchanges import DATA, Texts, exchanges, texts
 from bench.real_log import write_real_log
 from bench.result import OUT, Row, show, write
 
+import stillhunt.cli  # noqa: F401  the sides inherit what a command sets for Arrow
 from stillhunt.engines.duckdb import ROW_GROUP_ROWS, DuckDB, parquet
 from stillhunt.schema.progress import Silent
 from stillhunt.sketch.keys import KeyRing, key_for
