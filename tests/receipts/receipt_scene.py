@@ -37,16 +37,19 @@ def fixed_keys(label: str = "one", name: str = NAME) -> IssuerKeys:
     )
 
 
-def witness(number: int) -> SigningKey:
+def witness(number: int, *, ml_dsa: bool = False) -> SigningKey:
     """The key of a witness."""
-    return witness_key(f"witness{number}.example", seed(f"witness {number}"))
+    return witness_key(f"witness{number}.example", seed(f"witness {number}"), ml_dsa=ml_dsa)
 
 
-def with_witnesses(keys: IssuerKeys, count: int, quorum: str) -> str:
+def with_witnesses(keys: IssuerKeys, count: int, quorum: str, *, ml_dsa: bool = False) -> str:
     """The trust file of an issuer and ``w1`` to ``wN``; ``quorum`` is a group's count, or ``none``."""
     lines = [line for line in keys.trust().splitlines() if not line.startswith("quorum")]
     names = [f"w{number}" for number in range(1, count + 1)]
-    lines += [f"witness {name} {witness(number).public.encode()}" for number, name in enumerate(names, 1)]
+    lines += [
+        f"witness {name} {witness(number, ml_dsa=ml_dsa).public.encode()}"
+        for number, name in enumerate(names, 1)
+    ]
     if quorum != "none":
         lines.append(f"group all-of-them {quorum} {' '.join(names)}")
     lines.append("quorum none" if quorum == "none" else "quorum all-of-them")
@@ -120,11 +123,11 @@ class Scene:
         assert all(one is not None and one.proof is not None for one in documents)
         return [one for one in documents if one is not None]
 
-    def cosign(self, *numbers: int, late_s: int = 1) -> None:
+    def cosign(self, *numbers: int, late_s: int = 1, ml_dsa: bool = False) -> None:
         """Witnesses cosign the newest checkpoint, and the log publishes that."""
         note = read_latest(self.issuer.log_folder)
         time_s = self.clock.ms // 1000 + late_s
-        added = tuple(cosign_note(note.text, witness(number), time_s) for number in numbers)
+        added = tuple(cosign_note(note.text, witness(one, ml_dsa=ml_dsa), time_s) for one in numbers)
         cosigned = Note(note.text, (*note.signatures, *added))
         self.disk.write_whole(self.issuer.log_folder / COSIGNED, cosigned.encode().encode(), whole=True)
 

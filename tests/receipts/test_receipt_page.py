@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from receipt_scene import Scene, with_witnesses
 from receipt_vectors import VECTORS
 
 from report.chromium import Page, find_chromium, running_browser
@@ -117,6 +118,29 @@ def test_the_form_says_what_holds_and_what_does_not(browser_page: Page, address:
     )
     assert fill(browser_page, FIRST["document"], "nonsense").startswith("bad: This receipt does not verify")
     browser_page.evaluate("byId('promise').checked = false")
+
+
+KNOWS_ML_DSA = """
+crypto.subtle.generateKey({ name: "ML-DSA-44" }, false, ["sign", "verify"]).then(() => true, () => false)
+"""
+
+
+def test_ml_dsa_cosignatures_count_where_the_browser_knows_them(
+    browser_page: Page, address: str, tmp_path: Path
+) -> None:
+    scene = Scene(tmp_path / "store")
+    first = scene.logged(range(3))[0]
+    scene.cosign(1, ml_dsa=True)
+    document = scene.issuer.document(first.receipt.id)
+    assert document is not None
+    trust = with_witnesses(scene.keys, 1, "all", ml_dsa=True)
+    browser_page.show(address, width=1280)
+    text = fill(browser_page, document.encode(), trust)
+    if browser_page.evaluate(KNOWS_ML_DSA):
+        assert text.startswith("good: This receipt verifies")
+    else:
+        assert "do not meet the quorum; this browser cannot check ML-DSA-44" in text
+    assert fill(browser_page, document.encode(), with_witnesses(scene.keys, 1, "none")).startswith("good")
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from asgi_server import serving
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from receipt_scene import BEGIN_MS, Scene, fixed_keys, with_witnesses, witness
 
 from stillhunt.receipts.canonical import to_base64
 from stillhunt.receipts.checkpoints import Checkpoint
 from stillhunt.receipts.cosigning import Cosigner, Cosigning
 from stillhunt.receipts.failure import VerificationError
-from stillhunt.receipts.notes import Note, check_cosignature, read_signature, sign_note
+from stillhunt.receipts.notes import (
+    Note,
+    check_cosignature,
+    cosign_note,
+    read_public_key,
+    read_signature,
+    sign_note,
+)
 from stillhunt.receipts.tiles import COSIGNED, prove_consistency, read_latest
 from stillhunt.receipts.trust import Trust, read_trust
 from stillhunt.receipts.verify import verify
@@ -23,14 +32,13 @@ from stillhunt.receipts.witness import MOST_BYTES, Witness, app, write_request
 NOW_S = BEGIN_MS // 1000 + 60
 
 
-def make_witness(folder: Path, number: int) -> Witness:
-    return Witness(
-        folder / f"witness {number}", witness(number), [fixed_keys().log.public], now_s=lambda: NOW_S
-    )
+def make_witness(folder: Path, number: int, *, ml_dsa: bool = False) -> Witness:
+    key = witness(number, ml_dsa=ml_dsa)
+    return Witness(folder / f"witness {number}", key, [fixed_keys().log.public], now_s=lambda: NOW_S)
 
 
-def trust_at(*urls: str, quorum: str) -> Trust:
-    lines = with_witnesses(fixed_keys(), len(urls), quorum).splitlines()
+def trust_at(*urls: str, quorum: str, ml_dsa: bool = False) -> Trust:
+    lines = with_witnesses(fixed_keys(), len(urls), quorum, ml_dsa=ml_dsa).splitlines()
     for number, url in enumerate(urls, 1):
         lines = [f"{line} {url}" if line.startswith(f"witness w{number} ") else line for line in lines]
     return read_trust("\n".join(lines) + "\n")
@@ -99,6 +107,62 @@ def test_a_thread_cosigns_by_itself(tmp_path: Path) -> None:
         thread.stop()
     assert thread.last is not None
     assert thread.last.met
+
+
+def test_a_witness_may_use_ml_dsa(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "store")
+    first = scene.logged(range(12))[0]
+    with serving(app(make_witness(tmp_path, 1, ml_dsa=True))) as url:
+        trust = trust_at(url, quorum="all", ml_dsa=True)
+        assert Cosigner(scene.issuer.log_folder, trust).round().met
+    document = scene.issuer.document(first.receipt.id)
+    assert document is not None
+    seen = verify(document, trust).logged_by
+    assert seen is not None
+    assert seen.timestamp() == NOW_S
+
+
+def test_ml_dsa_signs_the_structure_of_the_standard() -> None:
+    """Against its fields written out here, in order: label, cosigner, time, origin, start, end, hash."""
+    key = witness(1, ml_dsa=True)
+    root = bytes(range(32))
+    text = Checkpoint("log.example", 70_000, root).text()
+    signature = cosign_note(text, key, NOW_S)
+    message = (
+        b"subtree/v1\n\x00"
+        + b"\x10witness1.example"
+        + NOW_S.to_bytes(8, "big")
+        + b"\x0blog.example"
+        + bytes(8)
+        + b"\x00\x00\x00\x00\x00\x01\x11\x70"
+        + root
+    )
+    assert signature.data[:8] == NOW_S.to_bytes(8, "big")
+    assert read_public_key(key.public.encode(), b"\x06") == key.public
+    MLDSA44PublicKey.from_public_bytes(key.public.raw).verify(signature.data[8:], message)
+    with_extension = Note(text + "an extension\n", (signature,))
+    assert (
+        check_cosignature(with_extension, key.public) == NOW_S
+    )  # ML-DSA cosignatures say nothing of extensions
+
+
+@pytest.mark.parametrize("spoiled", ["size", "root", "origin", "time", "name"])
+def test_an_ml_dsa_cosignature_is_of_one_checkpoint(spoiled: str) -> None:
+    key = witness(1, ml_dsa=True)
+    signature = cosign_note(Checkpoint("log.example", 7, bytes(32)).text(), key, NOW_S)
+    public = key.public
+    if spoiled == "time":
+        signature = replace(signature, data=(NOW_S + 1).to_bytes(8, "big") + signature.data[8:])
+    if spoiled == "name":
+        public = replace(public, name="witness2.example")
+        signature = replace(signature, name=public.name, key_id=public.id)
+    text = Checkpoint(
+        "other.example" if spoiled == "origin" else "log.example",
+        8 if spoiled == "size" else 7,
+        bytes([1]) * 32 if spoiled == "root" else bytes(32),
+    ).text()
+    with pytest.raises(VerificationError, match="not valid for this text"):
+        check_cosignature(Note(text, (signature,)), public)
 
 
 @pytest.fixture

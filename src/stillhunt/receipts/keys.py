@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from stillhunt.errors import InputError, OutputError, SettingError
-from stillhunt.receipts.notes import COSIGNATURE, ED25519, RECEIPT, SigningKey, signing_key
+from stillhunt.receipts.notes import (
+    COSIGNATURE,
+    ED25519,
+    ML_DSA_COSIGNATURE,
+    RECEIPT,
+    SigningKey,
+    signing_key,
+)
 
 FORMAT = "stillhunt-receipt-keys/1"
 SEED_BYTES = 32
@@ -190,9 +197,9 @@ def read_keys(path: Path) -> IssuerKeys:
         ) from error
 
 
-def witness_key(name: str, seed: bytes) -> SigningKey:
-    """The key pair of a witness."""
-    return signing_key(name, COSIGNATURE, seed)
+def witness_key(name: str, seed: bytes, *, ml_dsa: bool = False) -> SigningKey:
+    """The key pair of a witness, from a seed of 32 bytes: Ed25519, or ML-DSA-44, against quantum computers."""
+    return signing_key(name, ML_DSA_COSIGNATURE if ml_dsa else COSIGNATURE, seed)
 
 
 def _seed(text: Any) -> bytes:

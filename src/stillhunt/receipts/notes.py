@@ -1,6 +1,6 @@
-"""C2SP signed notes: text that one or more Ed25519 keys signed, and witnesses' cosignatures on it.
+"""C2SP signed notes: text that one or more keys signed, and witnesses' cosignatures on it.
 
-Sources: c2sp.org/signed-note and c2sp.org/tlog-cosignature (Ed25519).
+Sources: c2sp.org/signed-note and c2sp.org/tlog-cosignature (Ed25519 and ML-DSA-44).
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
+from stillhunt.receipts.checkpoints import read_checkpoint
 from stillhunt.receipts.failure import VerificationError
 
 ED25519 = b"\x01"
 COSIGNATURE = b"\x04"
+ML_DSA_COSIGNATURE = b"\x06"
 RECEIPT = b"\xffstillhunt-receipt"
 """Signature types: what the key id and the key material begin with."""
+COSIGNATURES = (COSIGNATURE, ML_DSA_COSIGNATURE)
+"""Signature types that witnesses may use."""
 MOST_SIGNATURES = 64
 _DASH = "— "
 _NAME = re.compile(r"[^\s+\x00-\x1f]+")
@@ -27,7 +32,8 @@ _NAME = re.compile(r"[^\s+\x00-\x1f]+")
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A named Ed25519 public key for one purpose. ``kind`` is the signature type, ``raw`` the 32 bytes."""
+    """A named public key for one purpose. ``kind`` is the signature type, ``raw`` the key: 1,312 bytes of ML-DSA-44 for
+    ML_DSA_COSIGNATURE, 32 of Ed25519 for every other."""
 
     name: str
     kind: bytes
@@ -46,7 +52,10 @@ class PublicKey:
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether ``signature`` is this key's over ``message``."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            if self.kind == ML_DSA_COSIGNATURE:
+                MLDSA44PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            else:
+                Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except InvalidSignature:
             return False
         return True
@@ -63,34 +72,49 @@ def read_public_key(text: str, *kinds: bytes) -> PublicKey:
     if not _NAME.fullmatch(name):
         raise ValueError(f"expected a key name without spaces or '+', got {name!r}")
     for kind in kinds:
-        if data.startswith(kind) and len(data) == len(kind) + 32:
+        if data.startswith(kind) and len(data) == len(kind) + _key_bytes(kind):
             key = PublicKey(name, kind, data[len(kind) :])
             if key.id.hex() != key_id:
                 raise ValueError(f"the key's id should be {key.id.hex()}, the text says {key_id!r}")
             return key
-    raise ValueError(
-        f"expected an Ed25519 key of type {' or '.join(k[:1].hex() for k in kinds)}, got {text[:80]!r}"
-    )
+    wanted = " or ".join(f"an {_algorithm(kind)} key of type {kind[:1].hex()}" for kind in kinds)
+    raise ValueError(f"expected {wanted}, got {text[:80]!r}")
+
+
+def _algorithm(kind: bytes) -> str:
+    return "ML-DSA-44" if kind == ML_DSA_COSIGNATURE else "Ed25519"
+
+
+def _key_bytes(kind: bytes) -> int:
+    return 1312 if kind == ML_DSA_COSIGNATURE else 32
+
+
+def _signature_bytes(kind: bytes) -> int:
+    return 2420 if kind == ML_DSA_COSIGNATURE else 64
 
 
 @dataclass(frozen=True)
 class SigningKey:
     """A private key and the public one that it belongs to."""
 
-    private: Ed25519PrivateKey
+    private: Ed25519PrivateKey | MLDSA44PrivateKey
     public: PublicKey
 
     def __repr__(self) -> str:
         return f"SigningKey({self.public.encode()!r})"
 
     def sign(self, message: bytes) -> bytes:
-        """The Ed25519 signature, 64 bytes."""
+        """The signature: 64 bytes of Ed25519, 2,420 of ML-DSA-44."""
         return self.private.sign(message)
 
 
 def signing_key(name: str, kind: bytes, seed: bytes) -> SigningKey:
     """The key pair of a 32-byte seed."""
-    private = Ed25519PrivateKey.from_private_bytes(seed)
+    private = (
+        MLDSA44PrivateKey.from_seed_bytes(seed)
+        if kind == ML_DSA_COSIGNATURE
+        else Ed25519PrivateKey.from_private_bytes(seed)
+    )
     return SigningKey(private, PublicKey(name, kind, private.public_key().public_bytes_raw()))
 
 
@@ -130,7 +154,7 @@ def sign_note(text: str, key: SigningKey) -> Signature:
 
 def cosign_note(text: str, key: SigningKey, time_s: int) -> Signature:
     """A witness's cosignature: it saw nothing larger of this log at ``time_s``, seconds since 1970."""
-    data = time_s.to_bytes(8, "big") + key.sign(_cosigned(text, time_s))
+    data = time_s.to_bytes(8, "big") + key.sign(_cosigned(text, time_s, key.public))
     return Signature(key.public.name, key.public.id, data)
 
 
@@ -151,9 +175,9 @@ def check_cosignature(note: Note, key: PublicKey) -> int | None:
     for signature in note.by(key):
         time_s = int.from_bytes(signature.data[:8], "big")
         if (
-            len(signature.data) != 72
+            len(signature.data) != 8 + _signature_bytes(key.kind)
             or time_s >= 2**63
-            or not key.verify(_cosigned(note.text, time_s), signature.data[8:])
+            or not key.verify(_cosigned(note.text, time_s, key), signature.data[8:])
         ):
             raise VerificationError(
                 f"the cosignature of {key.name}, key {key.id.hex()}, is not valid for this text"
@@ -190,5 +214,24 @@ def read_signature(line: str) -> Signature:
     return Signature(name, data[:4], data[4:])
 
 
-def _cosigned(text: str, time_s: int) -> bytes:
-    return f"cosignature/v1\ntime {time_s}\n{text}".encode()
+def _cosigned(text: str, time_s: int, key: PublicKey) -> bytes:
+    """What a cosignature signs. That of ML-DSA-44 names the witness, and leaves out a checkpoint's extension lines."""
+    if key.kind != ML_DSA_COSIGNATURE:
+        return f"cosignature/v1\ntime {time_s}\n{text}".encode()
+    checkpoint = read_checkpoint(text)
+    witness, origin = key.name.encode(), checkpoint.origin.encode()
+    if max(len(witness), len(origin)) > 255:
+        raise VerificationError("a name of more than 255 bytes cannot be cosigned with ML-DSA-44")
+    numbers = ((0).to_bytes(8, "big"), checkpoint.size.to_bytes(8, "big"))
+    return b"".join(
+        (
+            b"subtree/v1\n\0",
+            bytes([len(witness)]),
+            witness,
+            time_s.to_bytes(8, "big"),
+            bytes([len(origin)]),
+            origin,
+            *numbers,
+            checkpoint.root,
+        )
+    )

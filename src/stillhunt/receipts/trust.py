@@ -10,7 +10,7 @@ from stillhunt.errors import InputError
 from stillhunt.receipts.checkpoints import Checkpoint, read_checkpoint
 from stillhunt.receipts.failure import VerificationError
 from stillhunt.receipts.notes import (
-    COSIGNATURE,
+    COSIGNATURES,
     ED25519,
     RECEIPT,
     Note,
@@ -154,7 +154,7 @@ class _Reading:
         self.logs.append(_new(read_public_key(words[0], ED25519), self.logs))
 
     def _witness(self, words: list[str]) -> None:
-        key = _new(read_public_key(words[1], COSIGNATURE), self.witnesses.values())
+        key = _new(read_public_key(words[1], *COSIGNATURES), self.witnesses.values())
         self.witnesses[self._name(words[0])] = key
         if len(words) > 2:
             self.urls[words[0]] = words[2]
