@@ -1,7 +1,7 @@
 """How many of the hostile accounts are flagged, and how many of the honest: simulated logs through the whole scan.
 
 Every log is made from a seed that was not looked at while signals, kinds and settings were chosen (those with a seed
-below 500 may have been). Run: ``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
+below 541 may have been). Run: ``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from bench.result import OUT, Row, share, show, write
 from bench.simulated import flags, make, scanned
 
-FIRST_SEED = 501
+FIRST_SEED = 541
 SEEDS = {"small": 2, "full": 10}
 
 

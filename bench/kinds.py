@@ -24,7 +24,7 @@ from bench.simulated import account_ids, make, opened
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from stillhunt.campaigns.kinds import BIAS, KINDS_V1, SURE, traits_of
+from stillhunt.campaigns.kinds import BIAS, KINDS_V1, named, traits_of
 from stillhunt.campaigns.pipeline import ScanSettings, find_groups
 from stillhunt.campaigns.profile import profiles
 from stillhunt.campaigns.result import with_members
@@ -153,8 +153,7 @@ def fitted(
 
 def rows_of(name: str, found: Sequence[Case], share: NDArray[np.float64]) -> list[Row]:
     """The figures of one set of cases under one model."""
-    likeliest = share.argmax(axis=1)
-    said = [KINDS[k] if share[i, k] >= SURE else "unclear" for i, k in enumerate(likeliest)]
+    said = [named(dict(zip(KINDS, row, strict=True))) for row in share.tolist()]
     right = np.array([each == case.kind for each, case in zip(said, found, strict=True)])
     hostile = np.array([case.kind == "distillation" for case in found])
     accused = np.array([each == "distillation" for each in said])

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 from people import ARCHETYPES, REST
 
-from stillhunt.campaigns.kinds import BIAS, KINDS_V1, SURE, Trait, judge_kind
+from stillhunt.campaigns.kinds import ACCUSES, BIAS, KINDS_V1, SURE, Trait, judge_kind, named
 from stillhunt.campaigns.profile import Profile
 from stillhunt.schema.campaigns import KINDS
 
@@ -50,11 +50,20 @@ def test_what_is_not_sure_is_unclear(one: str, other: str) -> None:
         group, nats = between(step / 20, one, other)
         verdict = judge_kind(group, REST, nats)
         likeliest = max(verdict.confidences, key=lambda kind: verdict.confidences[kind])
-        if verdict.confidences[likeliest] < SURE:
+        if verdict.confidences[likeliest] < (ACCUSES if likeliest == "distillation" else SURE):
             assert verdict.kind == "unclear"
         else:
             assert verdict.kind == likeliest
         assert verdict.confidence == verdict.confidences[verdict.kind]
+
+
+def test_an_accusation_needs_more_than_another_kind() -> None:
+    def told(kind: str, share: float) -> str:
+        return named({name: share if name == kind else (1 - share) / 5 for name in KINDS_V1})
+
+    assert told("reseller", 0.6) == "reseller"
+    assert told("distillation", 0.69) == "unclear"
+    assert told("distillation", 0.7) == "distillation"
 
 
 def test_some_group_between_two_kinds_is_below_sure() -> None:

@@ -89,6 +89,8 @@ CROWD = 0.75
 """Nats beyond the strongest family, per account, below which a group is rather a crowd around one popular thing."""
 SURE = 0.5
 """Least confidence with which a kind is named; below it the kind is ``unclear``."""
+ACCUSES = 0.7
+"""As SURE, for distillation: the one kind that accuses."""
 
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
@@ -103,10 +105,14 @@ def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> Kind
     )
     odds = np.exp(scores - scores.max())
     confidence = dict(zip(KINDS_V1, (odds / odds.sum()).tolist(), strict=True))
-    kind = max(confidence, key=lambda name: confidence[name])
-    if confidence[kind] < SURE:
-        kind = "unclear"
+    kind = named(confidence)
     return KindVerdict(kind, confidence[kind], confidence, tuple(traits))
+
+
+def named(confidence: Mapping[str, float]) -> str:
+    """The likeliest kind, or ``unclear`` where that is not sure enough."""
+    kind = max(confidence, key=lambda name: confidence[name])
+    return kind if confidence[kind] >= (ACCUSES if kind == "distillation" else SURE) else "unclear"
 
 
 def _ramp(value: float, low: float, high: float) -> float:
