@@ -23,12 +23,13 @@ from stillhunt.campaigns.tables import (
     Named,
     artefacts,
     edges,
+    harm,
     harvest,
     register_members,
     timeline,
 )
 from stillhunt.engines.duckdb import DuckDB
-from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARVEST, TIMELINE
+from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARM_BY_MODEL, HARVEST, TIMELINE
 
 Row = dict[str, Any]
 
@@ -104,6 +105,32 @@ def test_without_capabilities_nothing_is_harvested(engine: DuckDB) -> None:
     named(log, {"c": ("a",)})
     assert harvest(log).num_rows == 0
     assert harvest(log).schema.equals(HARVEST)
+
+
+def test_harm_is_told_by_capability_and_model_and_adds_up(engine: DuckDB) -> None:
+    rows = [
+        sent("a", 0, capability="grading", model="large", output_tokens=1_000, reasoning=True),
+        sent("b", 1, capability="grading", model="large", output_tokens=500, reasoning=None),
+        sent("b", 2, capability="grading", model="small", output_tokens=4_000, reasoning=False),
+        sent("a", 3, capability=None, model="small", output_tokens=None, reasoning=True),
+        sent("x", 1, capability="grading", model="large", output_tokens=9_000, reasoning=True),
+    ]
+    log = make_log(engine, rows)
+    named(log, {"c": ("a", "b")})
+    found = harm(log, 20.0)
+    assert found.schema.equals(HARM_BY_MODEL)
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("c", "grading", "small", 1, 4_000, 0, pytest.approx(0.08)),
+        ("c", "grading", "large", 2, 1_500, 1_000, pytest.approx(0.03)),
+        ("c", None, "small", 1, 0, 0, 0.0),
+    ]
+
+
+def test_harm_is_counted_where_the_log_names_neither_model_nor_tokens(engine: DuckDB) -> None:
+    log = make_log(engine, [sent("a", 0), sent("a", 1), sent("b", 0)])
+    named(log, {"c": ("a",)})
+    (row,) = harm(log, 15.0).to_pylist()
+    assert tuple(row.values()) == ("c", None, None, 2, 0, 0, 0.0)
 
 
 def sharing(engine: DuckDB) -> tuple[Log, Evidence, dict[int, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from logs import table
 from planted import FIRM, SMALL, VENDOR, Population, found_in, planted, run, sure
 
@@ -53,6 +54,23 @@ def test_tables_have_their_schemas(found: Campaigns) -> None:
     assert found.campaigns.num_rows >= 3
     scores = found.campaigns["score"].to_pylist()
     assert scores == sorted(scores, reverse=True)
+
+
+def test_what_left_by_capability_and_model_adds_up_to_the_harm(found: Campaigns) -> None:
+    sums = (
+        found.evidence["harm"]
+        .group_by("campaign_id")
+        .aggregate(
+            [(name, "sum") for name in ("requests", "output_tokens", "reasoning_tokens", "list_price_usd")]
+        )
+    )
+    parts = {row["campaign_id"]: row for row in sums.to_pylist()}
+    assert any(row["harm"]["reasoning_tokens"] for row in found.campaigns.to_pylist())
+    for row in found.campaigns.to_pylist():
+        part = parts[row["campaign_id"]]
+        assert part["requests_sum"] == row["requests"]
+        for name in ("output_tokens", "reasoning_tokens", "list_price_usd"):
+            assert part[f"{name}_sum"] == pytest.approx(row["harm"][name]), name
 
 
 def test_every_stage_is_timed_in_order() -> None:

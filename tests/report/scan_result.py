@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillhunt.schema.campaigns import ARTEFACTS, CAMPAIGNS, EDGES, HARVEST, MEMBERS, TIMELINE
+from stillhunt.schema.campaigns import ARTEFACTS, CAMPAIGNS, EDGES, HARM_BY_MODEL, HARVEST, MEMBERS, TIMELINE
 from stillhunt.schema.coverage import SIGNAL_NEEDS, coverage
 from stillhunt.schema.findings import Finding, Role
 
@@ -97,7 +97,7 @@ def write_scan_result(
     times = [START + step * at for at in range(int(timedelta(days=DAYS) / step))]
     background = _arrivals(rng, times, 4_900.0 * DAYS * 16, 0.75)
     rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("campaigns", "members", "timeline", "artefacts", "edges", "harvest")
+        name: [] for name in ("campaigns", "members", "timeline", "artefacts", "edges", "harvest", "harm")
     }
     findings: list[Finding] = []
     for shape in shapes:
@@ -108,6 +108,7 @@ def write_scan_result(
         ("artefacts", ARTEFACTS),
         ("edges", EDGES),
         ("harvest", HARVEST),
+        ("harm", HARM_BY_MODEL),
     ):
         pq.write_table(pa.Table.from_pylist(rows[name], schema), directory / "evidence" / f"{name}.parquet")
     pq.write_table(pa.Table.from_pylist(rows["campaigns"], CAMPAIGNS), directory / "campaigns.parquet")
@@ -196,6 +197,20 @@ def _add_campaign(
                 "background_share": usual,
             }
         )
+    for capability, (part, _) in shape.harvest.items():
+        for model, weight in (("large-2", 0.7), (SCRIPT if hostile else "small-2", 0.3)):
+            tokens = round(output * part * weight)
+            rows["harm"].append(
+                campaign
+                | {
+                    "capability": capability,
+                    "model": model,
+                    "requests": round(total * part * weight),
+                    "output_tokens": tokens,
+                    "reasoning_tokens": tokens // 3,
+                    "list_price_usd": tokens * 1.5e-5,
+                }
+            )
     rows["edges"] += [campaign | edge for edge in _edges(rng, shape, ids)]
     rows["artefacts"] += [campaign | artefact for artefact in _artefacts(shape, hostile)]
 

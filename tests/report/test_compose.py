@@ -195,6 +195,14 @@ def test_what_is_asked_for_stands_beside_the_background(document: Document) -> N
     assert first.ratio == pytest.approx(0.46 / 0.07)
 
 
+def test_what_left_is_told_by_capability_and_model_the_dearest_first(document: Document) -> None:
+    losses = document.campaigns[0].losses
+    assert (losses[0].capability, losses[0].model) == ("agentic_reasoning", "large-2")
+    prices = [loss.list_price_usd for loss in losses]
+    assert prices == sorted(prices, reverse=True)
+    assert prices[0] == pytest.approx(losses[0].output_tokens * 1.5e-5)
+
+
 def test_every_campaign_says_how_it_could_be_wrong(document: Document) -> None:
     for campaign in document.campaigns:
         questions = [doubt.question for doubt in campaign.doubts]

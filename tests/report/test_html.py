@@ -170,6 +170,7 @@ def test_sections_come_in_the_order_of_a_reader(page: str) -> None:
         "Distillation campaigns, the strongest first",
         "How the accounts are tied together",
         "What is harvested",
+        "What left, by capability and model",
         "Observed facts",
         "Scored inferences",
         "Counter-evidence",

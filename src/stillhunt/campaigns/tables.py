@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.neighbours import Graph
-from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARVEST, TIMELINE
+from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARM_BY_MODEL, HARVEST, TIMELINE
 from stillhunt.stats.bounds import chernoff_upper
 
 BINS = 400
@@ -98,6 +98,30 @@ def harvest(log: Log) -> pa.Table:
         FROM own LEFT JOIN background USING (capability) ORDER BY campaign_id, share DESC, capability
         """
     ).cast(HARVEST)
+
+
+def harm(log: Log, price_usd_per_mtok: float) -> pa.Table:
+    """Schema HARM_BY_MODEL, the dearest first. Needs ``campaign_members``.
+
+    price_usd_per_mtok: list price, US dollars per million output tokens.
+    """
+    has = log.filled.__contains__
+    capability, model = ((name if has(name) else "NULL::VARCHAR") for name in ("capability", "model"))
+    tokens = "coalesce(output_tokens, 0)::BIGINT" if has("output_tokens") else "0::BIGINT"
+    reasoned = "coalesce(reasoning, FALSE)" if has("reasoning") else "FALSE"
+    return log.engine.table(
+        f"""
+        WITH own AS (
+            SELECT campaign_id, {capability} AS capability, {model} AS model, {tokens} AS tokens, {reasoned} AS reasoned
+            FROM exchanges JOIN campaign_members USING (account)
+        )
+        SELECT campaign_id, capability, model, count(*) AS requests, sum(tokens)::BIGINT AS output_tokens,
+            coalesce(sum(tokens) FILTER (reasoned), 0)::BIGINT AS reasoning_tokens,
+            sum(tokens) / 1e6 * {price_usd_per_mtok!r} AS list_price_usd
+        FROM own GROUP BY campaign_id, capability, model
+        ORDER BY campaign_id, output_tokens DESC, requests DESC, capability, model
+        """
+    ).cast(HARM_BY_MODEL)
 
 
 def artefacts(log: Log, evidence: Evidence, names: Mapping[int, str], named: Sequence[Named]) -> pa.Table:

@@ -19,6 +19,7 @@ from stillhunt.report.document import (
     Edge,
     Harm,
     Harvest,
+    Loss,
     Made,
     Member,
     Scanned,
@@ -125,6 +126,7 @@ def _campaign(
             )
         ),
         harvest=harvest,
+        losses=_losses(evidence["harm"]),
         observed=tuple(of("observed")),
         inferred=tuple(inferred),
         counter=tuple(of("counter")),
@@ -202,6 +204,16 @@ def _harvest(rows: Sequence[Row]) -> tuple[Harvest, ...]:
             ratio=row["share"] / row["background_share"] if row["background_share"] else None,
         )
         for row in sorted(rows, key=lambda row: (-row["share"], row["capability"]))
+    )
+
+
+def _losses(rows: Sequence[Row]) -> tuple[Loss, ...]:
+    """The dearest first."""
+    return tuple(
+        Loss(**{name: value for name, value in row.items() if name != "campaign_id"})
+        for row in sorted(
+            rows, key=lambda row: (-row["output_tokens"], row["capability"] or "", row["model"] or "")
+        )
     )
 
 

@@ -97,6 +97,18 @@ class Harvest:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What left to one capability and model; None where the log names none. Money in US dollars at list price."""
+
+    capability: str | None
+    model: str | None
+    requests: int
+    output_tokens: int
+    reasoning_tokens: int
+    list_price_usd: float
+
+
+@dataclass(frozen=True)
 class Artefact:
     """What members share: ``members`` of the campaign and ``accounts`` of the whole log carry it."""
 
@@ -171,6 +183,7 @@ class Campaign:
     when: When | None
     edges: tuple[Edge, ...]
     harvest: tuple[Harvest, ...]
+    losses: tuple[Loss, ...]
     observed: tuple[Claim, ...]
     inferred: tuple[Claim, ...]
     counter: tuple[Claim, ...]

@@ -29,6 +29,9 @@ ROWS_WITHOUT_SCRIPT = 50
 MOST_ARTEFACTS = 100
 """Rows of a campaign's shared artefacts."""
 
+MOST_LOSSES = 8
+"""Rows of what left, by capability and model; the others are added up in one."""
+
 MOST_INFERENCES = 5
 """Scored inferences that stand open; the weaker ones are folded."""
 
@@ -97,6 +100,7 @@ def render_html(document: Document) -> str:
             others=others,
             untold=sum(not one.told for one in drawn),
             most_inferences=MOST_INFERENCES,
+            most_losses=MOST_LOSSES,
             policy=_policy(style, [early, *scripts]),
             style=Markup(style),
             early=Markup(early),

@@ -104,10 +104,25 @@ HARVEST = pa.schema(
 )
 """Which capability a campaign's requests ask for, beside the share of that capability in the background."""
 
+HARM_BY_MODEL = pa.schema(
+    [
+        ("campaign_id", pa.string()),
+        ("capability", pa.string()),
+        ("model", pa.string()),
+        ("requests", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("reasoning_tokens", pa.int64()),
+        ("list_price_usd", pa.float64()),
+    ]
+)
+"""What left through a campaign, by capability and model; null where the log names none. The rows of a campaign add up
+to its ``harm``."""
+
 EVIDENCE_TABLES = {
     "timeline": TIMELINE,
     "artefacts": ARTEFACTS,
     "edges": EDGES,
     "harvest": HARVEST,
+    "harm": HARM_BY_MODEL,
 }
 """Written to ``evidence/<name>.parquet`` beside ``campaigns.parquet``."""
