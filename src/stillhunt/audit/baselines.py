@@ -28,7 +28,7 @@ from stillhunt.audit.exchanges import Exchange
 SLOTS = 168
 LEAST_WEEKS = 4
 _HOUR_S = 3600
-_CUT = 0.9
+_CUT = 0.97
 """Share of the slots' variance ratios that the dispersion is estimated from: the lower ones."""
 _SURE = 2.0
 """Standard errors that are added to the estimate."""

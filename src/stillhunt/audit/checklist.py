@@ -65,7 +65,11 @@ def _log(given: Given, seen: Seen, methods: frozenset[str]) -> tuple[Standing, s
         )
     log = seen.verdicts.log
     text = f"{log.size:,} entries hold; {log.older:,} older checkpoints are beginnings of it."
-    return ("fails" if methods & {"receipts_not_logged", "receipts_do_not_verify"} else "holds"), text
+    if methods & {"receipts_not_logged", "receipts_do_not_verify"}:
+        return "fails", text
+    if given.trust is None or given.trust.quorum == "none":
+        return "not seen", text + " The trust asks for no witness, so nobody outside vouches for it."
+    return "holds", text
 
 
 def _model(given: Given, seen: Seen, methods: frozenset[str]) -> tuple[Standing, str]:

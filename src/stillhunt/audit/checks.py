@@ -111,21 +111,23 @@ def _counted(one: Match) -> Match:
     if not exchange.answered or (exchange.input_tokens is not None and exchange.output_tokens is not None):
         return one
     said = body_usage(exchange.response)
-    receipt = None if one.document is None else one.document.receipt
-
-    def stated(ours: int | None, body: int | None, theirs: int | None) -> int | None:
-        return next((count for count in (ours, body, theirs) if count is not None), None)
-
+    theirs = (None, None) if one.document is None else _receipt_counts(one.document)
     return replace(
         one,
         exchange=replace(
             exchange,
-            input_tokens=stated(exchange.input_tokens, said.input_tokens, receipt.input_tokens if receipt else None),
-            output_tokens=stated(
-                exchange.output_tokens, said.output_tokens, receipt and receipt.output_tokens
-            ),
+            input_tokens=_stated(exchange.input_tokens, said.input_tokens, theirs[0]),
+            output_tokens=_stated(exchange.output_tokens, said.output_tokens, theirs[1]),
         ),
     )
+
+
+def _receipt_counts(document: Document) -> tuple[int | None, int | None]:
+    return document.receipt.input_tokens, document.receipt.output_tokens
+
+
+def _stated(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
 
 
 def body_usage(body: bytes | None) -> Usage:

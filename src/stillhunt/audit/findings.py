@@ -291,13 +291,14 @@ def _of_bill(write: _Writer) -> Iterator[Finding]:
         share = excess / allowed if allowed else 1.0
         yield write.finding(
             "bill_differs",
-            f"The invoice bills {billed:,.2f} of {measure} where the gateway's log allows {allowed:,.2f}: "
-            f"{abs(share):.2%} too {'much' if excess > 0 else 'little'}.",
+            f"The invoice bills {_amount(billed)} of {measure.replace('_', ' ')} where the gateway's log allows "
+            f"{_amount(allowed)}: {abs(share):.2%} too {'much' if excess > 0 else 'little'}.",
             f"excess_{measure.replace(' ', '_')}",
             excess,
             sum(one.lines for one in told),
             "reconciliation",
             {
+                "measure": measure,
                 "share": share,
                 "billed": billed,
                 "allowed": allowed,
@@ -345,6 +346,10 @@ def _of_usage(write: _Writer, given: Given) -> Iterator[Finding]:
 
 def _named(one: Difference) -> str:
     return one.model if one.key == ALL else f"{one.model}, key {one.key}"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
 def _many(count: int, what: str) -> str:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from stillhunt.audit.checks import Seen
 
-ROWS = 60
+ROWS = 25
 """Rows of a table that stand in the page; the Parquet files hold all."""
 
 
