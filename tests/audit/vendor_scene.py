@@ -50,6 +50,7 @@ class Vendor:
     days: int = 6
     faults: Faults = field(default_factory=Faults)
     by: str = "id"
+    begin: datetime = BEGIN
     truth: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class Vendor:
         now = [0]
         issuer = Issuer(self.folder / "store", keys, IssuerSettings(), now_ms=lambda: now[0])
         times = sorted(
-            BEGIN + timedelta(seconds=self.random.uniform(0, self.days * 86400))
+            self.begin + timedelta(seconds=self.random.uniform(0, self.days * 86400))
             for _ in range(self.exchanges)
         )
         picked = self.random.sample(range(self.exchanges), self.exchanges)

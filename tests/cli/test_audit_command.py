@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,9 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from audit.vendor_scene import Faults, Vendor
+from receipts.receipt_scene import fixed_keys
 from stillhunt.audit.exchanges import receipt_header
 from stillhunt.audit.findings import SCHEMAS
 from stillhunt.cli.main import app, run
+from stillhunt.receipts.issuer import Issuer
 from stillhunt.schema.digests import table_digest
 from stillhunt.schema.findings import Finding
 
@@ -111,6 +114,34 @@ def test_promises_need_a_proof_unless_they_are_accepted(honest: Vendor) -> None:
     assert audit(honest, "--promise", "--overwrite")[0] == 0
 
 
+def test_an_answer_that_the_vendor_declared_void_is_not_missing(honest: Vendor) -> None:
+    issuer = Issuer(honest.folder / "store", fixed_keys())
+    lost = issuer._stored.secrets.receipt_id(1, 99).hex()
+    void = issuer.void(lost)
+    issuer.close()
+    log = honest.folder / "gateway.jsonl"
+    row = json.loads(log.read_text().splitlines()[-1])
+    row |= {"request_id": "lost", "receipt_id": lost, "input_tokens": 0, "output_tokens": 0}
+    with log.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    assert audit(honest)[0] == 1
+    assert set(found(honest)) == {"receipts_missing"}
+    with (honest.folder / "receipts.jsonl").open("a") as file:
+        file.write(void + "\n")
+    assert audit(honest, "--overwrite")[0] == 0
+    told = json.loads((honest.folder / "audit" / "audit.json").read_text())
+    assert told["counts"]["void"] == 1
+
+
+def test_a_chain_goes_on_under_the_next_months_pseudonym(tmp_path: Path) -> None:
+    vendor = Vendor(tmp_path / "v", 8, 60, 2, begin=datetime(2026, 11, 30, tzinfo=UTC))
+    documents = [json.loads(line) for line in (vendor.folder / "receipts.jsonl").read_text().splitlines()]
+    assert len({one["receipt"]["account"] for one in documents}) == 2
+    code, _ = audit(vendor)
+    told = json.loads((vendor.folder / "audit" / "audit.json").read_text())
+    assert (code, told["counts"]["chains"]) == (0, 1)
+
+
 def test_bodies_may_lie_in_a_folder(honest: Vendor) -> None:
     bodies = honest.folder / "bodies"
     bodies.mkdir()
@@ -172,7 +203,7 @@ def _bad_amount(folder: Path) -> None:
     [
         (_broken_receipt, "receipts.jsonl, line 61"),
         (_bad_row, "gateway log"),
-        (_other_month, "on days that the gateway's log does not cover"),
+        (_other_month, "on days that the gateway's log does not touch"),
         (_bad_amount, "ConsumedQuantity: expected a number, got 'many'"),
     ],
 )

@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """All comparisons; ``outside``: lines of periods that the log does not cover; ``unpriced``: models whose money
+    """All comparisons; ``outside``: lines of periods that the log does not touch; ``unpriced``: models whose money
     could not be checked; ``uncounted``: exchanges whose tokens nobody stated."""
 
     differences: tuple[Difference, ...] = ()
@@ -66,19 +66,19 @@ class Reconciliation:
 
 @dataclass(slots=True)
 class _Own:
-    """What the log holds of one model and key: times in order, and for each exchange its amounts."""
+    """What the log holds of one model and key, in order of time."""
 
     starts: list[datetime] = field(default_factory=list)
-    ends: list[datetime] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    longest_ms: int = 0
 
 
 def reconcile(
     exchanges: Sequence[Exchange], lines: Sequence[Line], terms: Terms, window: tuple[datetime, datetime]
 ) -> Reconciliation:
     """Compares what was billed with the log. ``window``: what the log covers, [start, end)."""
-    inside = [one for one in lines if one.start >= window[0] and one.end <= window[1]]
-    outside = tuple(one for one in lines if one.start < window[0] or one.end > window[1])
+    inside = [one for one in lines if one.start < window[1] and one.end > window[0]]
+    outside = tuple(one for one in lines if one.start >= window[1] or one.end <= window[0])
     keys = {one.key for one in exchanges if one.key}
     names = _Names(terms, {one.model for one in exchanges}, all(one.key in keys for one in inside))
     own: dict[tuple[str, str], _Own] = defaultdict(_Own)
@@ -86,6 +86,7 @@ def reconcile(
         held = own[names.of_log(one)]
         held.starts.append(one.time)
         held.exchanges.append(one)
+        held.longest_ms = max(held.longest_ms, one.latency_ms or 0)
     billed: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in inside:
         billed[names.of_line(line)].append(line)
@@ -224,7 +225,7 @@ def _bounds(own: _Own, start: datetime, end: datetime, measure: str, terms: Term
     an answer's count is unknown."""
     edge = timedelta(seconds=terms.day_edge_s)
     low = high = 0.0
-    at = bisect_left(own.starts, start - timedelta(hours=1) - edge)
+    at = bisect_left(own.starts, start - timedelta(milliseconds=own.longest_ms) - edge)
     for one in own.exchanges[at:]:
         if one.time >= end + timedelta(seconds=terms.clock_s):
             break

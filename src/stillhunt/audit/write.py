@@ -105,7 +105,7 @@ def left_out(given: Given, seen: Seen) -> list[dict[str, Any]]:
         out += [_skip(one) for one in given.invoice.skipped]
     if seen.reconciliation is not None and seen.reconciliation.outside:
         lines = seen.reconciliation.outside
-        reason = "the invoice's lines lie on days that the gateway's log does not cover"
+        reason = "the invoice's lines lie on days that the gateway's log does not touch"
         out.append({"where": lines[0].where, "reason": reason, "rows": len(lines)})
     return out
 
