@@ -105,6 +105,22 @@ def test_a_receipt_that_the_gateway_never_saw_is_listed(honest: Vendor) -> None:
     assert found(honest)["receipts_without_exchange"].evidence["receipts"] == [receipt]
 
 
+def test_what_is_billed_under_another_model_is_too_much_there_and_too_little_here(honest: Vendor) -> None:
+    file = honest.folder / "invoice.csv"
+    lines = file.read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if "example-large-2 output" in line)
+    lines[at] = lines[at].replace("example-large-2", "example-small-1")
+    file.write_text("\n".join(lines) + "\n")
+    assert audit(honest)[0] == 1
+    told = json.loads((honest.folder / "audit" / "audit.json").read_text())["findings"]
+    shares = {
+        one["evidence"]["share"] > 0: one for one in told if one["evidence"]["measure"] == "output_tokens"
+    }
+    assert shares[True]["evidence"]["groups"][0].startswith("example-small-1")
+    assert shares[False]["evidence"]["groups"][0].startswith("example-large-2")
+    assert shares[True]["value"] == -shares[False]["value"]
+
+
 def test_promises_need_a_proof_unless_they_are_accepted(honest: Vendor) -> None:
     lines = [json.loads(line) for line in (honest.folder / "receipts.jsonl").read_text().splitlines()]
     text = "".join(json.dumps({k: v for k, v in one.items() if k != "proof"}) + "\n" for one in lines)

@@ -277,36 +277,38 @@ def _of_exchanges(write: _Writer) -> Iterator[Finding]:
 
 def _of_bill(write: _Writer) -> Iterator[Finding]:
     held = write.seen.reconciliation
-    if held is None:
-        return
-    for measure in sorted({one.measure for one in held.found}):
-        of_measure = [one for one in held.found if one.measure == measure]
-        level = "total" if any(one.level == "total" for one in of_measure) else "period"
-        told = [one for one in of_measure if one.level == level]
-        excess, allowed = (
-            sum(one.excess for one in told),
-            sum(one.high if one.excess > 0 else one.low for one in told),
-        )
-        billed = sum(one.billed for one in told)
-        share = excess / allowed if allowed else 1.0
-        yield write.finding(
-            "bill_differs",
-            f"The invoice bills {_amount(billed)} of {measure.replace('_', ' ')} where the gateway's log allows "
-            f"{_amount(allowed)}: {abs(share):.2%} too {'much' if excess > 0 else 'little'}.",
-            f"excess_{measure.replace(' ', '_')}",
-            excess,
-            sum(one.lines for one in told),
-            "reconciliation",
-            {
-                "measure": measure,
-                "share": share,
-                "billed": billed,
-                "allowed": allowed,
-                "groups": [_named(one) for one in told[:LISTED]],
-                "periods": sum(one.level == "period" for one in of_measure),
-            },
-            channel="bill",
-        )
+    for measure in sorted({one.measure for one in held.found} if held else ()):
+        of_measure = [one for one in held.found if one.measure == measure] if held else []
+        for sign in (1, -1):
+            told = [one for one in of_measure if one.excess * sign > 0]
+            if told:
+                yield _bill_finding(write, measure, told)
+
+
+def _bill_finding(write: _Writer, measure: str, found: Sequence[Difference]) -> Finding:
+    """Of differences in one direction; over the whole invoice where they show there, else by period."""
+    told = [one for one in found if one.level == "total"] or found
+    excess, billed = sum(one.excess for one in told), sum(one.billed for one in told)
+    allowed = billed - excess
+    share = excess / allowed if allowed else 1.0
+    return write.finding(
+        "bill_differs",
+        f"The invoice bills {_amount(billed)} of {measure.replace('_', ' ')} where the gateway's log allows "
+        f"{_amount(allowed)}: {abs(share):.2%} too {'much' if excess > 0 else 'little'}.",
+        f"excess_{measure.replace(' ', '_')}",
+        excess,
+        sum(one.lines for one in told),
+        "reconciliation",
+        {
+            "measure": measure,
+            "share": share,
+            "billed": billed,
+            "allowed": allowed,
+            "groups": sorted({_named(one) for one in told})[:LISTED],
+            "periods": sum(one.level == "period" for one in found),
+        },
+        channel="bill",
+    )
 
 
 def _of_usage(write: _Writer, given: Given) -> Iterator[Finding]:

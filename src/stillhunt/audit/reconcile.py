@@ -96,8 +96,16 @@ def reconcile(
         min((one.start for one in inside), default=window[0]),
         max((one.end for one in inside), default=window[1]),
     )
+    measures = {
+        _TOTALLED.get(line.measure, line.measure)
+        for line in inside
+        if line.measure and line.quantity is not None
+    }
     for group in sorted({*own, *billed}):
-        differences += _group(group, own.get(group, _Own()), billed.get(group, []), terms, span, unpriced)
+        lines_of_group = billed.get(group, [])
+        differences += _group(
+            group, own.get(group, _Own()), lines_of_group, sorted(measures), terms, span, unpriced
+        )
     uncounted = sum(
         one.answered and (one.input_tokens is None or one.output_tokens is None) for one in exchanges
     )
@@ -118,7 +126,8 @@ class _Names:
     def of_line(self, line: Line) -> tuple[str, str]:
         model = line.model
         if model not in self.models:
-            asked = [name for name in self.models if self.terms.may_answer(name, model)]
+            same = self.terms.may_answer
+            asked = [name for name in self.models if same(name, model) or same(model, name)]
             model = asked[0] if len(asked) == 1 else model
         return model, line.key if self.by_key else ALL
 
@@ -127,19 +136,16 @@ def _group(
     group: tuple[str, str],
     own: _Own,
     lines: Sequence[Line],
+    measures: Sequence[str],
     terms: Terms,
     span: tuple[datetime, datetime],
     unpriced: set[str],
 ) -> Iterator[Difference]:
+    """``measures``: those that the invoice states for anybody; what it leaves out here counts as nothing billed."""
     model, key = group
     periods: dict[tuple[datetime, datetime], list[Line]] = defaultdict(list)
     for line in lines:
         periods[line.start, line.end].append(line)
-    measures = {
-        _TOTALLED.get(line.measure, line.measure)
-        for line in lines
-        if line.measure and line.quantity is not None
-    }
     compared: list[tuple[str, tuple[datetime, datetime], Sequence[Line]]] = [
         ("period", period, held) for period, held in sorted(periods.items())
     ]
@@ -148,9 +154,7 @@ def _group(
     for level, (start, end), held in compared:
         if level == "total" and not held and not own.exchanges:
             continue
-        for measure in sorted(
-            measures or ({"requests", "input_tokens", "output_tokens"} if not lines else set())
-        ):
+        for measure in measures:
             amounts = [
                 one
                 for one in held
