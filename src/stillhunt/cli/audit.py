@@ -31,9 +31,8 @@ _HELP = helped(
     "add up, and hours of unusual usage; lists what went where. Every part but the log may be left out, and only "
     "switches its checks off. Writes audit.html for people, and audit.json, findings.jsonl and tables/ for programs.",
     examples=(
-        "stillhunt audit gateway/ --receipts receipts.jsonl --trust trust.txt --invoice focus.csv --out audit",
-        "stillhunt audit gateway/ --receipts receipts/ --trust trust.txt --log log/ --since checkpoint.of.june "
-        "--out audit",
+        "stillhunt audit gateway/ --receipts r.jsonl --trust trust.txt --invoice focus.csv --out audit",
+        "stillhunt audit gateway/ --receipts receipts/ --trust trust.txt --log log/ --out audit",
         "stillhunt audit litellm.jsonl --invoice usage.csv --terms terms.toml --out audit --json",
     ),
     statuses="0 nothing was found; 1 something does not hold; 2 nothing could be used; 3 some input was left out, and "
