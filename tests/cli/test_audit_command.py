@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -188,6 +189,61 @@ def test_the_log_alone_is_enough(honest: Vendor) -> None:
     told = json.loads(got.stdout)
     assert (got.exit_code, told["findings"], told["bill"]) == (0, [], None)
     assert {one["standing"] for one in told["checklist"]} == {"not seen"}
+
+
+def test_an_hour_of_unusual_usage_is_a_finding_with_its_null(tmp_path: Path) -> None:
+    draw = random.Random(4)
+    begin = datetime(2026, 9, 7, tzinfo=UTC)
+    times = [begin + timedelta(hours=draw.uniform(0, 5 * 168)) for _ in range(3000)]
+    times += [begin + timedelta(hours=400 + draw.random()) for _ in range(120)]
+    rows = [{"time": one.isoformat(), "account_id": "app", "api_key_id": "k", "status": 200} for one in times]
+    rows += [{"time": (begin + timedelta(hours=h)).isoformat(), "account_id": "app"} for h in (-2, 842)]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "audit"
+    assert CliRunner().invoke(app, ["audit", str(log), "--out", str(out)]).exit_code == 1
+    (finding,) = map(Finding.from_json, (out / "findings.jsonl").read_text().splitlines())
+    assert (finding.method, finding.role, finding.value) == ("usage_departs", "inferred", 1.0)
+    assert finding.null
+    (row,) = pq.read_table(out / "tables" / "departures.parquet").to_pylist()
+    assert row["hour"] == begin + timedelta(hours=400)
+    assert row["value"] > 120
+    assert "2026-09-23 16:00" in (out / "audit.html").read_text()
+
+
+def test_unlike_answers_are_called_weak_evidence(honest: Vendor) -> None:
+    pairs = honest.folder / "pairs.jsonl"
+    pairs.write_text(
+        "".join(json.dumps({"named": f"yes {n}", "service": f"certainly {n}"}) + "\n" for n in range(30))
+    )
+    assert audit(honest, "--pairs", str(pairs))[0] == 1
+    finding = found(honest)["answers_unlike_named_model"]
+    assert (finding.role, finding.evidence["strength"]) == ("inferred", "weak")
+    assert "weak evidence" in (honest.folder / "audit" / "audit.html").read_text()
+    pairs.write_text(
+        "".join(json.dumps({"named": f"yes {n}", "service": f"yes {n}"}) + "\n" for n in range(30))
+    )
+    assert audit(honest, "--pairs", str(pairs), "--overwrite")[0] == 0
+
+
+def test_the_inputs_digest_holds_what_a_pattern_stands_for(honest: Vendor, tmp_path: Path) -> None:
+    log = honest.folder / "gateway.jsonl"
+    digests = []
+    for text in (log.read_text(), log.read_text().replace("r-3", "r-x")):
+        log.write_text(text)
+        got = CliRunner().invoke(
+            app,
+            [
+                "audit",
+                str(honest.folder / "gate*.jsonl"),
+                "--out",
+                str(tmp_path / "o"),
+                "--json",
+                "--overwrite",
+            ],
+        )
+        digests.append(json.loads(got.stdout)["inputs_digest"])
+    assert digests[0] != digests[1]
 
 
 def _broken_receipt(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 from typing import Annotated
@@ -121,7 +122,7 @@ def run(
             None if pairs is None else read_pairs(pairs),
         )
         seen = check(given, progress)
-        inputs = [Path(one) for one in logs] + [one for one in files if one is not None]
+        inputs = [*_files(logs), *(one for one in files if one is not None)]
         audit = write_audit(given, seen, digest(inputs), aside)
     if as_json:
         typer.echo(json.dumps({"out": str(to), **audit.told}, indent=2, ensure_ascii=False))
@@ -140,6 +141,12 @@ def _invoice(paths: list[Path], models: list[str], keys: list[str], mapping: Pat
             other[name] = other.get(name, 0.0) + amount
     lines = tuple(line for part in parts for line in part.lines)
     return Invoice(lines, other, tuple(skip for part in parts for skip in part.skipped))
+
+
+def _files(logs: list[str]) -> list[Path]:
+    """What the names stand for; patterns are spelt out."""
+    found = [sorted(glob.glob(one, recursive=True)) or [one] for one in logs]  # noqa: PTH207 - patterns may be absolute
+    return [Path(path) for paths in found for path in paths]
 
 
 def _trust(path: Path) -> Trust:
