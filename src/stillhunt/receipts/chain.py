@@ -49,18 +49,24 @@ def verify_chain(documents: Iterable[Document], trust: Trust, *, ordered: bool =
                 step=10,
             )
     for before, after in pairwise(chain):
-        _check_number(before, after)
-        _check_link(before, after)
-        if after.receipt.time < before.receipt.time:
-            raise VerificationError(
-                f"its time {after.receipt.time} lies before {before.receipt.time}, that of the one before",
-                _name(after),
-                step=14,
-            )
+        check_pair(before, after)
     _check_start(chain[0])
     _check_places(chain)
     void = sum(one.receipt.void for one in chain[1:])
     return Chain(issuer, len(chain), chain[0].receipt.sequence, chain[-1].receipt.sequence, void)
+
+
+def check_pair(before: Document, after: Document) -> None:
+    """Steps 11 to 13, and the times of step 14: ``after`` is the receipt that follows ``before``. Raises
+    VerificationError."""
+    _check_number(before, after)
+    _check_link(before, after)
+    if after.receipt.time < before.receipt.time:
+        raise VerificationError(
+            f"its time {after.receipt.time} lies before {before.receipt.time}, that of the one before",
+            _name(after),
+            step=14,
+        )
 
 
 def _check_number(before: Document, after: Document) -> None:

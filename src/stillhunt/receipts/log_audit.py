@@ -48,7 +48,7 @@ def verify_log(
     # Step 19: receipts stand where they say.
     count = 0
     for document in receipts:
-        _check_place(document, reader)
+        check_place(document, reader)
         count += 1
     return LogAudit(checkpoint.origin, checkpoint.size, len(older), count)
 
@@ -113,7 +113,8 @@ def _check_older(old: Note, now: Checkpoint, reader: TileReader, trust: Trust) -
         raise at_step(error, 17, str(reader.folder)) from error
 
 
-def _check_place(document: Document, reader: TileReader) -> None:
+def check_place(document: Document, reader: TileReader) -> None:
+    """Step 19, of one receipt. Raises VerificationError."""
     where = f"receipt {document.receipt.sequence}, id {document.receipt.id}"
     try:
         if document.proof is None:
