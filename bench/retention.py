@@ -6,7 +6,11 @@
 - ``sketches``: ``stillhunt ingest`` has run under the customer's own key; what is handed over is its table of requests,
   with sketch columns, lengths and capability in place of text, and the accounts. The full sketches, once per distinct
   text, stay behind.
-- ``metadata``: nothing that was made from text. No prompt, system prompt or answer, no sketch, no length, no capability.
+- ``metadata``: nothing that was made from text: no prompt, system prompt or answer, no sketch, no length in characters,
+  no capability.
+
+Under one key, a scan reads of a log with text exactly the rows that it reads of the same log's sketches. So what
+differs between the first two modes is what another key does, which deals equal bands to other texts.
 
 Every log is scanned as ``stillhunt scan`` does it, with its default settings. Logs have seeds from 521 upwards, which
 were not looked at while signals, kinds and settings were chosen.
