@@ -19,13 +19,13 @@ import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench.page import table, write_between
-from bench.result import OUT, Row, share, show, write
+from bench.result import OUT, Row, beside_last, share, show, write
 from bench.simulated import account_ids, flags, grouped, make, opened
 from numpy.typing import NDArray
 
@@ -141,9 +141,11 @@ def dead(base: Mapping[str, float], here: Mapping[str, float]) -> list[str]:
 
 def tell(measured: Sequence[Mapping[str, Any]]) -> None:
     """Writes the figures into docs/explanation/benchmark.md, between its marks."""
-    figures: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in measured:
-        figures.setdefault(row["case"], {})[row["metric"]] = row
+    figures: dict[str, dict[str, Mapping[str, Any]]] = {
+        knob: {row["metric"]: row for row in measured if row["case"] == knob}
+        for knob in KNOBS
+        if any(row["case"] == knob for row in measured)
+    }
 
     def nats(knob: str, what: str) -> dict[str, float]:
         return {
@@ -172,7 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.evasion", description=__doc__)
     parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
     parser.add_argument(
-        "--profile", action="append", choices=sorted(KNOBS), help="which knobs; default: those of the scale"
+        "--profile",
+        action="append",
+        choices=sorted(KNOBS),
+        help="which knobs, the others stay as last measured; default: those of the scale",
     )
     parser.add_argument("--seeds", type=int, help="how many logs of each knob")
     parser.add_argument(
@@ -194,11 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 flush=True,
             )
             measured = [row for each, so_far in costs.items() if so_far.hostile for row in rows(each, so_far)]
-            write("evasion", measured)
+            write("evasion", beside_last("evasion", measured) if given.profile else measured)
     show(measured)
-    print(f"written to {write('evasion', measured)}")
     if given.page:
-        tell([asdict(row) for row in measured])
+        tell(json.loads((OUT / "evasion.json").read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":
