@@ -44,7 +44,7 @@ from stillhunt.simulate.shapes import ADAPTIVE, EVASIONS, REUSING
 FIRST_SEED = 521
 SEEDS = {"small": 1, "full": 3}
 BASE = "reusing"
-SMALL = (BASE, "fresh_exits", "own_cards", "random_scheduler", "rewritten", "decoys_60", "everything")
+SMALL = (BASE, "fresh_exits", "own_cards", "decoys_60", "everything")
 DEAD = SPEAKS
 """Nats below which a signal does not tie a group by itself."""
 HAND_OFF = "hands_off_after_refusal"
