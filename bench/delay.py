@@ -11,8 +11,10 @@ then. An account is one of the campaign's when it carries any of its harvest, ea
 Scans are made on days 1, 2, 3, 4, 5, 7, 10, 14, 21 and 30 of a campaign until it is found; ``low`` of a figure is the
 best log's, ``high`` the worst's. A campaign whose reported window is known (facts of the shape) is simulated over that
 window, so that the share that has left is a share of the whole. Nothing precedes the window: a campaign that is there
-from its first day is judged without any history. Logs have seeds from 521 upwards, which were not looked at while
-signals, kinds and settings were chosen.
+from its first day is judged without any history.
+
+Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
+of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations

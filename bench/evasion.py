@@ -8,8 +8,10 @@ as it is; ``everything`` is the profile ``adaptive``. Of each: how many of the a
 for distillation, how many are in a campaign of any kind, and the nats by which evidence ties the true accounts to one
 another (``group_evidence`` on them, as the scan weighs its own groups): per family, where a family counts only if it
 ties the same accounts as the strongest one; and per signal, each by itself. Signals that tie them by DEAD nats or more
-in the base and by fewer here are named as dead. Nats are medians over logs. Logs have seeds from 521 upwards, which
-were not looked at while signals, kinds and settings were chosen.
+in the base and by fewer here are named as dead. Nats are medians over logs.
+
+Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
+of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@
 Under one key, a scan reads of a log with text exactly the rows that it reads of the same log's sketches. So what
 differs between the first two modes is what another key does, which deals equal bands to other texts.
 
-Every log is scanned as ``stillhunt scan`` does it, with its default settings. Logs have seeds from 521 upwards, which
-were not looked at while signals, kinds and settings were chosen.
+Every log is scanned as ``stillhunt scan`` does it, with its default settings.
+
+Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
+of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations
