@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.page import table, write_between
 from bench.result import OUT, Row, share, show, write
-from bench.simulated import flags, make, scanned
+from bench.simulated import Truth, flags, make, scanned
+
+from stillhunt.campaigns.result import Campaigns
 
 FIRST_SEED = 541
 SEEDS = {"small": 2, "full": 10}
@@ -47,6 +49,11 @@ def measure(profile: str, seed: int, tally: Tally) -> None:
         started = time.perf_counter()
         found = scanned(Path(folder) / "log", Path(folder) / "result")
         tally.seconds.append(time.perf_counter() - started)
+    count(truth, found, tally)
+
+
+def count(truth: Truth, found: Campaigns, tally: Tally) -> None:
+    """Adds one scanned log to the counts of its profile."""
     accused, flagged = flags(found)
     hostile, abuse, honest = truth.hostile, truth.abuse, truth.honest
     right = len(flagged & hostile)
@@ -85,21 +92,14 @@ def rows(profile: str, tally: Tally) -> list[Row]:
     return found
 
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "benchmark.md"
-_MADE = re.compile(r"(<!-- made: detection -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL)
-
-
 def tell(measured: Sequence[Mapping[str, Any]]) -> None:
     """Writes the figures into docs/explanation/benchmark.md, between its marks."""
-    lines = ["| profile | figure | value | 95 % interval | of |", "|---|---|---|---|---|"]
+    lines = []
     for row in measured:
         between = "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
         value = f"{row['value']:.4f}" if row["unit"] == "share" else f"{row['value']:.4g} {row['unit']}"
-        lines.append(f"| `{row['case']}` | {row['metric']} | {value} | {between} | {row['n']:,} |")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(
-        _MADE.sub(lambda part: part[1] + "\n".join(lines) + "\n" + part[2], page), encoding="utf-8"
-    )
+        lines.append([f"`{row['case']}`", row["metric"], value, between, f"{row['n']:,}"])
+    write_between("detection", table(["profile", "figure", "value", "95 % interval", "of"], lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

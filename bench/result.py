@@ -51,6 +51,15 @@ def write(name: str, rows: Sequence[Row]) -> Path:
     return path
 
 
+def beside_last(name: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows of ``bench/out/<name>.json`` about other cases than these, then these; for a run that measures some
+    cases anew and leaves the others as they were."""
+    path = OUT / f"{name}.json"
+    last = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    anew = {row.case for row in rows}
+    return [Row(**row) for row in last if row["case"] not in anew] + list(rows)
+
+
 def show(rows: Sequence[Row]) -> None:
     """Prints the figures as a table."""
     cells = [("case", "metric", "value", "unit", "against", "n")]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from bench import simulated
-from bench.detection import FIRST_SEED, PAGE
+from bench.detection import FIRST_SEED
+from bench.page import PAGE, table, write_between
 from bench.prompt_texts import real_prompts
 from bench.result import OUT, Row, share, show, write
 from bench.rivals.honeypot import THRESHOLD, replayed
@@ -219,15 +219,12 @@ def merit(score: Scores, marked: Marked) -> tuple[float, float, float]:
     return none, one, auroc(marked.hostile[judged].astype(np.int64), score[judged])
 
 
-_MADE = re.compile(r"(<!-- made: rivals -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL)
-
-
 def tell(rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes the table of profiles and rivals into docs/explanation/benchmark.md, between its marks."""
     value = {(row["case"], row["metric"]): row for row in rows}
     profiles = [row["case"] for row in rows if row["metric"] == "Stillhunt: recall"]
     head = ["profile", "hostile accounts", "Stillhunt", "honest flagged", *(rival.name for rival in RIVALS)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for profile in profiles:
         recall, harm = (
             value[profile, "Stillhunt: recall"],
@@ -239,11 +236,8 @@ def tell(rows: Sequence[Mapping[str, Any]]) -> None:
             lax = value[profile, f"{rival.name}: recall at 1 % of honest accounts"]
             mark = "" if same["baseline"].startswith("behind") else "**"
             cells.append(f"{mark}{_between(same)}{mark}; {_between(lax)}")
-        lines.append("| " + " | ".join(cells) + " |")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(
-        _MADE.sub(lambda part: part[1] + "\n".join(lines) + "\n" + part[2], page), encoding="utf-8"
-    )
+        lines.append(cells)
+    write_between("rivals", table(head, lines), PAGE)
 
 
 def _between(row: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from stillhunt.schema.coverage import Coverage, coverage
 from stillhunt.schema.progress import Silent
 from stillhunt.simulate.files import write
 from stillhunt.simulate.real import Prompts, Rates
-from stillhunt.simulate.scenarios import scenario
+from stillhunt.simulate.scenarios import Scenario, scenario
 from stillhunt.simulate.simulation import stream, window
 from stillhunt.sketch.keys import KeyRing, key_for
 from stillhunt.sources.accounts import read_accounts
@@ -52,15 +52,27 @@ class Truth:
         return {account for account, row in self.rows.items() if row["kind"] in ABUSE}
 
     @property
+    def campaigns(self) -> dict[str, set[str]]:
+        """Hostile accounts by operator."""
+        named: dict[str, set[str]] = {}
+        for account in self.hostile:
+            named.setdefault(self.rows[account]["campaign"], set()).add(account)
+        return named
+
+    @property
     def honest(self) -> set[str]:
         return set(self.rows) - self.hostile - self.abuse
 
 
 def make(
-    folder: Path, profile: str, seed: int, prompts: Prompts | None = None, rates: Rates | None = None
+    folder: Path,
+    profile: str | Scenario,
+    seed: int,
+    prompts: Prompts | None = None,
+    rates: Rates | None = None,
 ) -> Truth:
     """Writes a log of the simulator to ``folder``."""
-    chosen = scenario(profile)
+    chosen = scenario(profile) if isinstance(profile, str) else profile
     made = write(stream(chosen, seed, prompts=prompts, rates=rates), window(chosen), folder)
     rows = pq.read_table(folder / "truth.parquet").to_pylist()
     return Truth({row["account_id"]: row for row in rows}, made.requests)
@@ -91,8 +103,17 @@ def account_ids(log: Log) -> list[str]:
 def flags(found: Campaigns) -> tuple[set[str], set[str]]:
     """Campaigns of kind distillation, and the accounts that are flagged for them."""
     accused = {row["campaign_id"] for row in found.campaigns.to_pylist() if row["kind"] == "distillation"}
-    return accused, {
+    return accused, _members(found, accused)
+
+
+def grouped(found: Campaigns) -> set[str]:
+    """Accounts that are members of a campaign of any kind."""
+    return _members(found, set(found.campaigns["campaign_id"].to_pylist()))
+
+
+def _members(found: Campaigns, campaigns: set[str]) -> set[str]:
+    return {
         row["account_id"]
         for row in found.members.to_pylist()
-        if row["campaign_id"] in accused and row["membership"] >= FLAG_MEMBERSHIP
+        if row["campaign_id"] in campaigns and row["membership"] >= FLAG_MEMBERSHIP
     }

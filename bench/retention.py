@@ -1,0 +1,196 @@
+"""What a log loses with its text: the same simulated logs with text, as sketches only, and as metadata only.
+
+    python -m bench.retention [--scale small|full] [--profile NAME ...] [--seeds N] [--page]
+
+- ``text``: prompts, system prompts and answers as logged; the scan sketches them and forgets them.
+- ``sketches``: ``stillhunt ingest`` has run under the customer's own key; what is handed over is its table of requests,
+  with sketch columns, lengths and capability in place of text, and the accounts. The full sketches, once per distinct
+  text, stay behind.
+- ``metadata``: nothing that was made from text: no prompt, system prompt or answer, no sketch, no length in characters,
+  no capability.
+
+Under one key, a scan reads of a log with text exactly the rows that it reads of the same log's sketches. So what
+differs between the first two modes is what another key does, which deals equal bands to other texts.
+
+Every log is scanned as ``stillhunt scan`` does it, with its default settings.
+
+Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
+of an accusation may have been chosen with them in sight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from bench.detection import Tally, count
+from bench.page import table, write_between
+from bench.result import OUT, Row, share, show, write
+from bench.simulated import Truth, grouped, make, scanned
+
+from stillhunt.campaigns.result import Campaigns
+from stillhunt.engines.duckdb import DuckDB
+from stillhunt.schema.progress import Silent
+from stillhunt.schema.requests import TEXT_COLUMNS
+from stillhunt.simulate.scenarios import SCENARIOS
+from stillhunt.sketch.keys import KeyRing, key_for
+from stillhunt.sources.detect import SourceSettings
+from stillhunt.sources.ingest import Destination, ingest
+from stillhunt.sources.lake import open_lake
+from stillhunt.sources.logs import open_logs
+
+FIRST_SEED = 521
+SEEDS = {"small": 1, "full": 3}
+PROFILES = {"small": ("letter", "small"), "full": tuple(SCENARIOS)}
+_CUSTOMER = KeyRing(key_for(bytes(range(100, 132))))
+"""The key of whoever owns the log; a scan of a log with text sketches under another."""
+
+
+def sketches_only(log: Path, to: Path) -> None:
+    """The log in folder ``log``, with sketches in place of text, as one who keeps no text hands it over."""
+    with tempfile.TemporaryDirectory(dir=to.parent) as folder, DuckDB(temp_dir=Path(folder)) as engine:
+        given = open_logs([str(log)], None, SourceSettings((), None), None)
+        made = Path(folder) / "lake"
+        ingest(given, Destination(made), _CUSTOMER, engine, now=datetime.now(UTC), progress=Silent())
+        parts = open_lake(made).request_files
+        (to / "requests").mkdir(parents=True)
+        for number, part in enumerate(parts):
+            shutil.copyfile(part, to / "requests" / f"part-{number:06d}.parquet")
+    shutil.copyfile(log / "accounts.parquet", to / "accounts.parquet")
+
+
+def metadata_only(log: Path, to: Path) -> None:
+    """The log in folder ``log``, without text and all that is made from it."""
+    (to / "requests").mkdir(parents=True)
+    for part in sorted((log / "requests").iterdir()):
+        kept = [name for name in pq.read_schema(part).names if name not in TEXT_COLUMNS]
+        pq.write_table(pq.read_table(part, columns=kept), to / "requests" / part.name, compression="zstd")
+    shutil.copyfile(log / "accounts.parquet", to / "accounts.parquet")
+
+
+MODES: Mapping[str, Callable[[Path, Path], None] | None] = {
+    "text": None,
+    "sketches": sketches_only,
+    "metadata": metadata_only,
+}
+"""How the log of each mode is made from one with text."""
+
+
+@dataclass
+class Kept:
+    """Counts of one profile in one mode. ``grouped``: hostile accounts in a campaign of any kind."""
+
+    tally: Tally = field(default_factory=Tally)
+    grouped: int = 0
+
+    def add(self, truth: Truth, found: Campaigns, seconds: float) -> None:
+        """Counts one more log."""
+        count(truth, found, self.tally)
+        self.tally.seconds.append(seconds)
+        self.grouped += len(grouped(found) & truth.hostile)
+
+
+def measure(profile: str, seed: int, kept: Mapping[str, Kept]) -> None:
+    """Simulates one log and scans it in every mode."""
+    with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
+        folder = Path(name)
+        truth = make(folder / "text", profile, seed)
+        for mode, made in MODES.items():
+            if made is not None:
+                made(folder / "text", folder / mode)
+            started = time.perf_counter()
+            found = scanned(folder / mode, folder / f"result-{mode}")
+            kept[mode].add(truth, found, time.perf_counter() - started)
+
+
+def rows(profile: str, kept: Mapping[str, Kept]) -> list[Row]:
+    """The figures of one profile, mode by mode, and what each mode costs against text."""
+    found = []
+    for mode, each in kept.items():
+        tally = each.tally
+        flagged = tally.caught + tally.honest_flagged + tally.abuse_flagged
+        if tally.hostile:
+            found += [
+                share(profile, f"{mode}: account recall", tally.caught, tally.hostile),
+                share(profile, f"{mode}: precision", tally.caught, flagged),
+                share(profile, f"{mode}: hostile accounts in any campaign", each.grouped, tally.hostile),
+            ]
+        found += [
+            share(profile, f"{mode}: honest accounts flagged", tally.honest_flagged, tally.honest),
+            share(profile, f"{mode}: resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
+            Row(profile, f"{mode}: scan", sorted(tally.seconds)[len(tally.seconds) // 2], "s", n=tally.logs),
+        ]
+    whole = kept["text"].tally
+    for mode in MODES:
+        if mode != "text" and whole.hostile:
+            lost = 100 * (whole.caught - kept[mode].tally.caught) / whole.hostile
+            found.append(Row(profile, f"{mode}: recall lost", lost, "points", "text", whole.hostile))
+    return found
+
+
+def tell(measured: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the figures into docs/explanation/benchmark.md, between its marks."""
+    value = {(row["case"], row["metric"]): row for row in measured}
+    head = ["profile", "mode", "hostile", "recall", "in any campaign", "precision", "honest flagged", "of"]
+    lines = []
+    for profile in dict.fromkeys(row["case"] for row in measured):
+        for mode in MODES:
+            honest = value[profile, f"{mode}: honest accounts flagged"]
+            cells = [f"`{profile}`", mode]
+            if (profile, f"{mode}: account recall") in value:
+                recall, precision, grouped_ = (
+                    value[profile, f"{mode}: {metric}"]
+                    for metric in ("account recall", "precision", "hostile accounts in any campaign")
+                )
+                between = f"{recall['value']:.3f} ({recall['low']:.3f}–{recall['high']:.3f})"
+                exact = f"{precision['value']:.3f}" if precision["n"] else "none flagged"
+                cells += [f"{recall['n']}", between, f"{grouped_['value']:.3f}", exact]
+            else:
+                cells += ["0", "", "", ""]
+            lines.append([*cells, f"{round(honest['value'] * honest['n'])}", f"{honest['n']:,}"])
+    write_between("retention", table(head, lines))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parses, measures, prints."""
+    parser = argparse.ArgumentParser(prog="python -m bench.retention", description=__doc__)
+    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
+    parser.add_argument("--profile", action="append", help="which; default: those of the scale")
+    parser.add_argument("--seeds", type=int, help="how many logs of each profile")
+    parser.add_argument(
+        "--page", action="store_true", help="write the table into the docs; alone: of the last run"
+    )
+    given = parser.parse_args(arguments)
+    if given.page and not given.profile and not given.seeds:
+        tell(json.loads((OUT / "retention.json").read_text(encoding="utf-8")))
+        return
+    measured: list[Row] = []
+    for profile in given.profile or PROFILES[given.scale]:
+        kept = {mode: Kept() for mode in MODES}
+        for number in range(given.seeds or SEEDS[given.scale]):
+            measure(profile, FIRST_SEED + number, kept)
+            counts = "; ".join(
+                f"{mode} {each.tally.caught} of {each.tally.hostile} hostile accounts flagged, "
+                f"{each.tally.honest_flagged + each.tally.abuse_flagged} others"
+                for mode, each in kept.items()
+            )
+            print(f"{profile}, {number + 1} logs: {counts}", flush=True)
+        measured += rows(profile, kept)
+        write("retention", measured)
+    show(measured)
+    print(f"written to {write('retention', measured)}")
+    if given.page:
+        tell([asdict(row) for row in measured])
+
+
+if __name__ == "__main__":
+    main()
