@@ -26,7 +26,8 @@ LEVEL = 0.05
 class Candidate:
     """One family.
 
-    score: the largest own share of its models. p: conformal, over ``controls`` control models, no smaller than ``floor``.
+    score: the largest own share of its models. p: conformal, over ``controls`` control models, no smaller than
+    ``floor``.
     p_holm: corrected over the candidates, or p for a teacher named beforehand. shares_base: the suspect and a model of
     the family have one base, so likeness cannot tell teacher from base.
     """
