@@ -16,7 +16,7 @@ from stillhunt.cli import main as command
 from stillhunt.cli.main import app, run
 from stillhunt.errors import InputError
 
-COMMANDS = ("demo", "simulate", "ingest", "scan")
+COMMANDS = ("demo", "simulate", "ingest", "scan", "audit")
 
 
 def test_every_command_is_known_to_these_tests() -> None:
