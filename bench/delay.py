@@ -19,8 +19,6 @@ of an accusation may have been chosen with them in sight.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +31,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from bench.asked import last_run, parser
 from bench.page import table, write_between
-from bench.result import OUT, Row, share, show, write
+from bench.result import Row, share, show, write
 from bench.simulated import Truth, flags, make, scanned
 
 from stillhunt.schema.requests import TIMESTAMP
@@ -254,16 +253,9 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(prog="python -m bench.delay", description=__doc__)
-    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
-    parser.add_argument("--profile", action="append", help="which; default: those of the scale")
-    parser.add_argument("--seeds", type=int, help="how many logs of each profile")
-    parser.add_argument(
-        "--page", action="store_true", help="write the table into the docs; alone: of the last run"
-    )
-    given = parser.parse_args(arguments)
-    if given.page and not given.profile and not given.seeds:
-        tell(json.loads((OUT / "delay.json").read_text(encoding="utf-8")))
+    given = parser("delay", __doc__, SEEDS).parse_args(arguments)
+    if (last := last_run("delay", given)) is not None:
+        tell(last)
         return
     measured: list[Row] = []
     for name in given.profile or PROFILES[given.scale]:

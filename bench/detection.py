@@ -6,8 +6,6 @@ below 541 may have been). Run: ``python -m bench.detection [--scale small|full] 
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,14 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.asked import last_run, parser
 from bench.page import table, write_between
-from bench.result import OUT, Row, share, show, write
+from bench.result import Row, share, show, write
 from bench.simulated import Truth, flags, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
 
 FIRST_SEED = 541
 SEEDS = {"small": 2, "full": 10}
+PROFILES = ("demo", "honest")
+"""At every scale, unless others are asked for."""
 
 
 @dataclass
@@ -104,19 +105,12 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
-    parser.add_argument("--profile", action="append", help="which profiles; default: demo and honest")
-    parser.add_argument("--seeds", type=int, help="how many logs of each profile")
-    parser.add_argument(
-        "--page", action="store_true", help="write the figures into the docs; alone: those of the last run"
-    )
-    given = parser.parse_args(arguments)
-    if given.page and not given.profile and not given.seeds:
-        tell(json.loads((OUT / "detection.json").read_text(encoding="utf-8")))
+    given = parser("detection", __doc__, SEEDS).parse_args(arguments)
+    if (last := last_run("detection", given)) is not None:
+        tell(last)
         return
     measured: list[Row] = []
-    for profile in given.profile or ["demo", "honest"]:
+    for profile in given.profile or PROFILES:
         tally = Tally()
         for number in range(given.seeds or SEEDS[given.scale]):
             measure(profile, FIRST_SEED + number, tally)

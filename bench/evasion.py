@@ -16,7 +16,6 @@ of an accusation may have been chosen with them in sight.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import OUT, Row, beside_last, share, show, write
 from bench.simulated import account_ids, flags, grouped, make, opened
@@ -173,21 +173,11 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(prog="python -m bench.evasion", description=__doc__)
-    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
-    parser.add_argument(
-        "--profile",
-        action="append",
-        choices=sorted(KNOBS),
-        help="which knobs, the others stay as last measured; default: those of the scale",
-    )
-    parser.add_argument("--seeds", type=int, help="how many logs of each knob")
-    parser.add_argument(
-        "--page", action="store_true", help="write the table into the docs; alone: of the last run"
-    )
-    given = parser.parse_args(arguments)
-    if given.page and not given.profile and not given.seeds:
-        tell(json.loads((OUT / "evasion.json").read_text(encoding="utf-8")))
+    given = parser(
+        "evasion", __doc__, SEEDS, sorted(KNOBS), "which knobs, the others stay as last measured"
+    ).parse_args(arguments)
+    if (last := last_run("evasion", given)) is not None:
+        tell(last)
         return
     costs = {knob: Cost() for knob in given.profile or (SMALL if given.scale == "small" else KNOBS)}
     measured: list[Row] = []

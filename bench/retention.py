@@ -20,33 +20,26 @@ of an accusation may have been chosen with them in sight.
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from bench.asked import last_run, parser
 from bench.detection import Tally, count
 from bench.page import table, write_between
-from bench.result import OUT, Row, share, show, write
-from bench.simulated import Truth, grouped, make, scanned
+from bench.result import Row, share, show, write
+from bench.simulated import Truth, grouped, ingested, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.engines.duckdb import DuckDB
-from stillhunt.schema.progress import Silent
 from stillhunt.schema.requests import TEXT_COLUMNS
 from stillhunt.simulate.scenarios import SCENARIOS
 from stillhunt.sketch.keys import KeyRing, key_for
-from stillhunt.sources.detect import SourceSettings
-from stillhunt.sources.ingest import Destination, ingest
-from stillhunt.sources.lake import open_lake
-from stillhunt.sources.logs import open_logs
 
 FIRST_SEED = 521
 SEEDS = {"small": 1, "full": 3}
@@ -58,10 +51,7 @@ _CUSTOMER = KeyRing(key_for(bytes(range(100, 132))))
 def sketches_only(log: Path, to: Path) -> None:
     """The log in folder ``log``, with sketches in place of text, as one who keeps no text hands it over."""
     with tempfile.TemporaryDirectory(dir=to.parent) as folder, DuckDB(temp_dir=Path(folder)) as engine:
-        given = open_logs([str(log)], None, SourceSettings((), None), None)
-        made = Path(folder) / "lake"
-        ingest(given, Destination(made), _CUSTOMER, engine, now=datetime.now(UTC), progress=Silent())
-        parts = open_lake(made).request_files
+        parts = ingested(log, Path(folder) / "lake", engine, _CUSTOMER).request_files
         (to / "requests").mkdir(parents=True)
         for number, part in enumerate(parts):
             shutil.copyfile(part, to / "requests" / f"part-{number:06d}.parquet")
@@ -162,16 +152,9 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(prog="python -m bench.retention", description=__doc__)
-    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
-    parser.add_argument("--profile", action="append", help="which; default: those of the scale")
-    parser.add_argument("--seeds", type=int, help="how many logs of each profile")
-    parser.add_argument(
-        "--page", action="store_true", help="write the table into the docs; alone: of the last run"
-    )
-    given = parser.parse_args(arguments)
-    if given.page and not given.profile and not given.seeds:
-        tell(json.loads((OUT / "retention.json").read_text(encoding="utf-8")))
+    given = parser("retention", __doc__, SEEDS).parse_args(arguments)
+    if (last := last_run("retention", given)) is not None:
+        tell(last)
         return
     measured: list[Row] = []
     for profile in given.profile or PROFILES[given.scale]:

@@ -28,7 +28,7 @@ from stillhunt.sources.accounts import read_accounts
 from stillhunt.sources.comparable import comparable
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
-from stillhunt.sources.lake import open_lake
+from stillhunt.sources.lake import Lake, open_lake
 from stillhunt.sources.logs import open_logs
 
 ABUSE = frozenset({"reseller", "trial_farm"})
@@ -83,11 +83,16 @@ def scanned(log: Path, result: Path) -> Campaigns:
     return scan(Input([str(log)]), result, Settings(), Silent()).campaigns
 
 
+def ingested(log: Path, lake: Path, engine: DuckDB, keys: KeyRing) -> Lake:
+    """The lake of a log in a folder, as ``stillhunt ingest`` makes it under that key."""
+    given = open_logs([str(log)], None, SourceSettings((), None), None)
+    ingest(given, Destination(lake), keys, engine, now=datetime.now(UTC), progress=Silent())
+    return open_lake(lake)
+
+
 def opened(log: Path, lake: Path, engine: DuckDB) -> tuple[Log, Coverage]:
     """The log in a folder, through a lake that is made of it, as the stages of a scan read it."""
-    given = open_logs([str(log)], None, SourceSettings((), None), None)
-    ingest(given, Destination(lake), _KEY, engine, now=datetime.now(UTC), progress=Silent())
-    made = open_lake(lake)
+    made = ingested(log, lake, engine, _KEY)
     people = None if made.accounts_file is None else read_accounts(made.accounts_file)
     read = open_log(engine, comparable(made, engine), people)
     return read, coverage(made.coverage.filled, read.account_columns)

@@ -1,0 +1,38 @@
+"""What the benches that scan profile after profile are asked on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from bench.result import OUT
+
+
+def parser(
+    name: str,
+    doc: str | None,
+    scales: Collection[str],
+    choices: Sequence[str] | None = None,
+    which: str = "which",
+) -> argparse.ArgumentParser:
+    """The arguments ``--scale``, ``--profile``, ``--seeds`` and ``--page``. choices, which: of ``--profile``."""
+    made = argparse.ArgumentParser(prog=f"python -m bench.{name}", description=doc)
+    made.add_argument("--scale", choices=sorted(scales), default="full")
+    made.add_argument(
+        "--profile", action="append", choices=choices, help=f"{which}; default: those of the scale"
+    )
+    made.add_argument("--seeds", type=int, help="how many logs of each profile")
+    made.add_argument(
+        "--page", action="store_true", help="write the table into the docs; alone: of the last run"
+    )
+    return made
+
+
+def last_run(name: str, given: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """The figures of the last run, where ``--page`` stands alone."""
+    if not given.page or given.profile or given.seeds:
+        return None
+    found: list[dict[str, Any]] = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
+    return found
