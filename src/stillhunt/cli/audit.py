@@ -18,13 +18,13 @@ from stillhunt.audit.substitution import read_pairs
 from stillhunt.audit.terms import Terms, read_terms
 from stillhunt.audit.write import Audit, digest, write_audit
 from stillhunt.cli.apart import apart
+from stillhunt.cli.options import AsJson, LogKind, LogMapping, Overwrite, file_text, trust_file
 from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
 from stillhunt.engines.output import whole_directory
 from stillhunt.errors import InputError, SettingError
 from stillhunt.receipts.failure import VerificationError
 from stillhunt.receipts.notes import Note, read_note
-from stillhunt.receipts.trust import Trust, read_trust
 
 _HELP = helped(
     "Holds an AI vendor's receipts and invoice against your own gateway's log.\n\n"
@@ -72,16 +72,10 @@ def run(
     pairs: Annotated[
         Path | None, typer.Option(help="Paired answers of the named model and the service: named, service.")
     ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of the logs, where it is not recognised; see ingest.")
-    ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option("--map", help="Mapping file (TOML) for a log of your own kind.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
-    ] = False,
+    kind: LogKind = None,
+    mapping: LogMapping = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
     if (receipts is None) != (trust is None):
@@ -102,7 +96,7 @@ def run(
     ]
     apart([*logs, *files], to)
     agreed = Terms() if terms is None else read_terms(terms)
-    trusted = None if trust is None else _trust(trust)
+    trusted = None if trust is None else trust_file(trust)
     with TerminalProgress(quiet=as_json) as progress, whole_directory(to, overwrite=overwrite) as aside:
         gateway = read_gateway(logs, progress, kind=kind, mapping=mapping, bodies=bodies)
         given = Given(
@@ -149,22 +143,11 @@ def _files(logs: list[str]) -> list[Path]:
     return [Path(path) for paths in found for path in paths]
 
 
-def _trust(path: Path) -> Trust:
-    return read_trust(_text(path), str(path))
-
-
 def _checkpoint(path: Path) -> Note:
     try:
-        return read_note(_text(path))
+        return read_note(file_text(path))
     except VerificationError as error:
         raise InputError(f"expected a checkpoint; {error.problem}", str(path)) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise InputError(f"cannot read this file ({error.strerror})", str(path)) from error
 
 
 def _show(audit: Audit, to: Path) -> None:

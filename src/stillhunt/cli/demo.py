@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import typer
 from rich.table import Table
 
+from stillhunt.cli.options import AsJson, Overwrite
 from stillhunt.cli.queue import by_rank, flagged, named, queue, table
 from stillhunt.cli.scanning import Input, Outcome, scan
 from stillhunt.cli.show import TerminalProgress, helped, out
@@ -43,10 +44,8 @@ def run(
         "stillhunt-demo"
     ),
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal logs.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
-    ] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
     chosen = scenario("demo")

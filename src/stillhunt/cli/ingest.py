@@ -13,6 +13,7 @@ from rich.text import Text
 
 from stillhunt.cli.apart import apart
 from stillhunt.cli.left_out import left_out_fields, show_left_out
+from stillhunt.cli.options import LogMapping
 from stillhunt.cli.receiving import listening, receive_until_stopped
 from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, PARTIAL
@@ -69,9 +70,7 @@ def run(
             help=f"Kind of the logs, where it is not recognised: {', '.join(k.name for k in KINDS)}."
         ),
     ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option("--map", help="Mapping file (TOML) for a log of your own kind.")
-    ] = None,
+    mapping: LogMapping = None,
     otlp_listen: Annotated[
         str | None,
         typer.Option(

@@ -19,6 +19,7 @@ from stillhunt.cli.marking import (
     record_profile,
     record_scheme,
 )
+from stillhunt.cli.options import AsJson
 from stillhunt.cli.show import TerminalProgress, err, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
 from stillhunt.errors import SettingError
@@ -57,7 +58,6 @@ _PROFILES = ", ".join(PRESETS)
 _LISTED = 20
 
 KeyFile = Annotated[Path, typer.Option("--key", help="Key file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 def register(app: typer.Typer) -> None:

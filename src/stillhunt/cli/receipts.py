@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
+from stillhunt.cli.options import AsJson, Overwrite, file_bytes, file_text, trust_file
 from stillhunt.cli.show import err, out
 from stillhunt.cli.status import DONE, FOUND
 from stillhunt.engines.output import whole_file
@@ -29,7 +30,7 @@ from stillhunt.receipts.proofs import read_proof
 from stillhunt.receipts.records import NO_RECORD
 from stillhunt.receipts.stored import LOG, StoredReceipts, read_store, verify_journal
 from stillhunt.receipts.timestamps import check_stamp, read_roots, stamp
-from stillhunt.receipts.trust import Trust, read_trust
+from stillhunt.receipts.trust import read_trust
 from stillhunt.receipts.verify import split_stream, verify, verify_void
 
 _HELP = """
@@ -66,7 +67,6 @@ Example:
 """
 TrustFile = Annotated[Path, typer.Option("--trust", help="Keys to trust: a trust file.")]
 KeyFile = Annotated[Path, typer.Option("--keys", help="The issuer's key file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -118,9 +118,9 @@ def verify_one(
     as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
-    trusted = _trust(trust)
-    data, sent = _bytes(file), None if response is None else _bytes(response)
-    asked = None if request is None else _bytes(request)
+    trusted = trust_file(trust)
+    data, sent = file_bytes(file), None if response is None else file_bytes(response)
+    asked = None if request is None else file_bytes(request)
     _, inside = (data, None) if data.lstrip().startswith(b"{") else split_stream(data)
     try:
         if inside is not None and sent is None:
@@ -148,9 +148,9 @@ def verify_void_one(
     as_json: AsJson = False,
 ) -> None:
     """Verifies the issuer's word that no receipt with an id will ever be valid."""
-    trusted = _trust(trust)
+    trusted = trust_file(trust)
     try:
-        void = verify_void(_bytes(file), trusted)
+        void = verify_void(file_bytes(file), trusted)
     except VerificationError as error:
         _refuse(at_step(error, error.step, str(file)), as_json)
     _accept(asdict(void), as_json, f"{void.issuer} says at {void.time} that the id {void.id} is void")
@@ -166,9 +166,9 @@ def chain(
     """Parses, calls, shows."""
     if store is not None and keys is not None:
         issuer = read_keys(keys)
-        trusted = read_trust(issuer.trust()) if trust is None else _trust(trust)
+        trusted = read_trust(issuer.trust()) if trust is None else trust_file(trust)
     elif store is None and keys is None and trust is not None:
-        trusted = _trust(trust)
+        trusted = trust_file(trust)
     else:
         raise InputError("expected --trust, or --store and --keys", "arguments")
     try:
@@ -194,11 +194,11 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
-    trusted = _trust(trust)
+    trusted = trust_file(trust)
     if (store is None) != (keys is None):
         raise InputError("expected --store and --keys together", "arguments")
     try:
-        older = [read_note(_bytes(path).decode("utf-8", "replace")) for path in since or []]
+        older = [read_note(file_text(path)) for path in since or []]
         given = [] if receipts is None else _documents(receipts)
         found = verify_log(log, trusted, older=older, receipts=given)
         if store is not None and keys is not None:
@@ -249,7 +249,7 @@ def verify_stamp(
 ) -> None:
     """Verifies the time-stamp of a checkpoint; with `audit --since` it dates what the log held."""
     try:
-        when = check_stamp(_bytes(checkpoint), _bytes(reply), read_roots(roots))
+        when = check_stamp(file_bytes(checkpoint), file_bytes(reply), read_roots(roots))
     except VerificationError as error:
         _refuse(at_step(error, error.step, str(reply)), as_json)
     _accept(
@@ -269,7 +269,7 @@ def erase_one(
 
 def write_page(
     to: Annotated[Path, typer.Option("--out", help="Where to write the page.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Writes the page that verifies receipts in a browser: one file, which asks for nothing from anywhere."""
     if to.exists() and not overwrite:
@@ -303,23 +303,12 @@ def _documents(path: Path) -> list[Document]:
 
 
 def _lines(file: Path) -> Iterator[Document]:
-    for number, line in enumerate(_bytes(file).splitlines(), 1):
+    for number, line in enumerate(file_bytes(file).splitlines(), 1):
         if line.strip():
             try:
                 yield read_document(line)
             except VerificationError as error:
                 raise at_step(error, 1, f"{file}, line {number}") from error
-
-
-def _trust(path: Path) -> Trust:
-    return read_trust(_bytes(path).decode("utf-8", "replace"), str(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read this file ({error.strerror})", str(path)) from error
 
 
 def _sentence(facts: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from stillhunt.cli.apart import apart
 from stillhunt.cli.left_out import left_out_fields, show_left_out
+from stillhunt.cli.options import AsJson, LogKind, LogMapping, Overwrite
 from stillhunt.cli.queue import by_rank, flagged, queue
 from stillhunt.cli.scanning import Input, Outcome, scan
 from stillhunt.cli.show import TerminalProgress, err, helped, out
@@ -45,14 +46,10 @@ def run(
     accounts: Annotated[
         Path | None, typer.Option(help="Accounts: Parquet, JSON lines or CSV with account_id.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
+    overwrite: Overwrite = False,
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Where queries run.")] = "duckdb",
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of the logs, where it is not recognised; see ingest.")
-    ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option("--map", help="Mapping file (TOML) for a log of your own kind.")
-    ] = None,
+    kind: LogKind = None,
+    mapping: LogMapping = None,
     fdr: Annotated[
         float | None,
         typer.Option(help="Share of the reported campaigns that may be coincidence, above 0 and below 1."),
@@ -66,9 +63,7 @@ def run(
     memory: Annotated[
         str | None, typer.Option(help="Memory for queries before they spill, such as 4GB.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
     if engine == "spark":

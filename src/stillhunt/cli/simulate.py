@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stillhunt.cli.options import AsJson, Overwrite
 from stillhunt.cli.queue import table
 from stillhunt.cli.show import TerminalProgress, helped, out
 from stillhunt.errors import SettingError
@@ -52,10 +53,8 @@ def run(
     list_profiles: Annotated[
         bool, typer.Option("--list-profiles", help="Print the profiles and exit.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
-    ] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
     if list_profiles:
