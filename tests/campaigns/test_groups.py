@@ -10,7 +10,7 @@ from logs import make_evidence, make_moves, make_sessions, still
 from scipy.stats import binom
 
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import COVERS, TIES, Conduct, group_evidence, moving_evidence
+from stillhunt.campaigns.groups import COVERS, MAJORITY, TIES, Conduct, group_evidence, moving_evidence
 from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
@@ -102,11 +102,11 @@ def brute_force(evidence: Evidence, group: list[int]) -> list[float]:
         urn = math.log(sum(math.exp(stake) for stake in stakes) / len(stakes))
         nats.append(max(0.0, max(single, urn) - math.log(2)))
         told.append(telling)
-    strongest = told[int(np.argmax(nats))]
-    return [
-        n if len(strongest & members) >= COVERS * len(group) else 0.0
-        for n, members in zip(nats, told, strict=True)
-    ]
+    strongest = int(np.argmax(nats))
+    alike = [len(told[strongest] & members) / len(group) for members in told]
+    seconds = [share for f, share in enumerate(alike) if f != strongest and nats[f] > 0]
+    agree = max(seconds, default=0.0) >= MAJORITY
+    return [n if alike[f] >= COVERS and (agree or f == strongest) else 0.0 for f, n in enumerate(nats)]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -172,8 +172,25 @@ def test_families_that_tie_other_members_do_not_agree(common: int) -> None:
     group = np.arange(22 - common if common < 2 else 20, dtype=np.int32)
     nats = dict(zip(evidence.families, group_evidence(evidence, quiet(2000), [group])[0], strict=False))
     assert nats["payment"] > 20
-    assert (nats["network"] > 15) == (common >= COVERS * 20)
+    assert (nats["network"] > 15) == (common >= MAJORITY * 20)
     assert nats["network"] > 15 or nats["network"] == 0.0
+
+
+@pytest.mark.parametrize("second", [8, 9, 10, 12])
+def test_no_family_counts_beside_the_strongest_unless_one_ties_a_majority(second: int) -> None:
+    """Of a group of twenty, cards tie fourteen, devices so many of these, and programs eight."""
+    tied = {
+        shares_payment: list(range(14)),
+        shares_device: list(range(second)),
+        shares_client_stack: list(range(8)),
+    }
+    crowd = [[i, i + 1] for i in range(100, 2000, 2)]
+    evidence = make_evidence(2000, {function: [members, *crowd] for function, members in tied.items()})
+    group = np.arange(20, dtype=np.int32)
+    nats = dict(zip(evidence.families, group_evidence(evidence, quiet(2000), [group])[0], strict=False))
+    assert nats["payment"] > 20
+    assert {nats["network"] > 15, nats["client"] > 15} == {second >= MAJORITY * 20}
+    assert (nats["network"] == 0.0) == (nats["client"] == 0.0) == (second < MAJORITY * 20)
 
 
 def test_links_that_only_propose_a_group_do_not_speak_for_it() -> None:

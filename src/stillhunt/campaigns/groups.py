@@ -22,6 +22,9 @@ MOVES = "hand_off"
 """The family of ``hands_off`` and of replayed signatures."""
 COVERS = 1 / 3
 """Least share of a group's members that a family must tie to one another, beyond chance, to speak for the group."""
+MAJORITY = 1 / 2
+"""Least share of the members that some second family must tie: with less, a group is a crowd around one popular thing
+and the household, firm or farm within it."""
 TIES = 10.0
 """How many times likelier than by chance a member's artefacts must be among those of the others to tie it to them."""
 
@@ -50,9 +53,9 @@ def group_evidence(
 
     Among the many users of a popular program there are some households and some firms, which share much; that says
     nothing about the rest. So a link family counts only where it ties the same members as the strongest one, at least
-    COVERS of all: two groups in one are not one group. An artefact ties its members where it tells by itself (its nats
-    are above the correction), a signal where the member's artefacts are TIES times likelier among the others' than in
-    the log.
+    COVERS of all; and none counts beside the strongest unless one of them ties MAJORITY of all with it. Two groups in
+    one are not one group. An artefact ties its members where it tells by itself (its nats are above the correction), a
+    signal where the member's artefacts are TIES times likelier among the others' than in the log.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
@@ -74,6 +77,7 @@ def group_evidence(
         evidence.popularity.astype(np.float64),
         links_of(evidence),
         COVERS,
+        MAJORITY,
         agreeing,
         COPIES,
     )
@@ -125,7 +129,7 @@ def chernoff(x, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
     pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
-    popularity, links, covers, agreeing, copies
+    popularity, links, covers, majority, agreeing, copies
 ):  # fmt: skip
     groups, signals = len(pointers) - 1, activity.shape[1]
     result = np.zeros((groups, families))
@@ -186,10 +190,15 @@ def _link_families(  # type: ignore[no-untyped-def]
                         stakes += 1
             urn -= np.log(max(stakes, 1))
             result[g, f] = max(0.0, max(best[f], urn) - np.log(2.0))
-        strongest = np.argmax(result[g])
-        for f in range(families):
-            if agreeing and told[strongest, f] < least:
-                result[g, f] = 0.0
+        if agreeing:
+            strongest = np.argmax(result[g])
+            second = 0.0
+            for f in range(families):
+                if f != strongest and result[g, f] > 0.0:
+                    second = max(second, told[strongest, f])
+            for f in range(families):
+                if told[strongest, f] < least or (f != strongest and second < majority * len(group)):
+                    result[g, f] = 0.0
         for position in range(seen):
             a = touched[position]
             tells[a] = False
