@@ -69,6 +69,7 @@ def independent(seed: int, accounts: int) -> Population:
         "input_tokens": rng.integers(20, 4000, n),
         "output_tokens": (rng.lognormal(5.5, 1.0, n)).astype(np.int64),
         "cached_input_tokens": rng.integers(0, 20, n),
+        "model": _models(np.random.default_rng([0x2D, seed, accounts]), accounts, who, time),
         "max_tokens": _CAPS[_own(rng, accounts, who, 6, 0.6, 2)],
         "temperature": _HEATS[_own(rng, accounts, who, 4, 0.6, 2)],
         "tools": _own(rng, accounts, who, 12, 1.0, 2),
@@ -97,6 +98,16 @@ def independent(seed: int, accounts: int) -> Population:
     return Population(
         pa.table(columns, schema=LAKE_REQUESTS).sort_by("time"), _people(rng, accounts, born, country)
     )
+
+
+def _models(
+    rng: np.random.Generator, accounts: int, who: NDArray[np.int64], time: NDArray[np.float64]
+) -> pa.Array:
+    """A model per row: one of the account's own two or three, and of every third account from some time after a release
+    on mostly the new one."""
+    used = _own(rng, accounts, who, 5, 0.8, 3)
+    turns = np.where(rng.random(accounts) < 1 / 3, DAYS / 2 + rng.exponential(1.0, accounts), np.inf)
+    return _named("model", np.where((time > turns[who]) & (rng.random(len(who)) < 0.8), 5, used))
 
 
 def timers(seed: int, accounts: int, share: float) -> Population:

@@ -13,6 +13,7 @@ from stillhunt.campaigns.moves import hands_off
 from stillhunt.campaigns.pipeline import collect
 from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.model import SIGNALS_V1
+from stillhunt.campaigns.signals.moves_to_model_together import moves_to_model_together
 from stillhunt.campaigns.signals.prompts_share_template import prompts_share_template
 from stillhunt.campaigns.signals.replaces_banned_account import replaces_banned_account
 from stillhunt.campaigns.signals.replays_reasoning_signature import replays_reasoning_signature
@@ -158,6 +159,23 @@ def test_first_exchanges_meet_in_an_hour_after_the_first_day(engine: DuckDB) -> 
     assert links(log, starts_together(log)) == {"first seen in the hour 2026-04-22 02:00": {"a": 1, "b": 1}}
 
 
+def test_who_turns_to_a_model_sends_it_half_of_a_day(engine: DuckDB) -> None:
+    def uses(account: str, model: str, *hours: float) -> list[Row]:
+        return [{"account_id": account, "time": at(hour), "model": model} for hour in hours]
+
+    rows = [
+        *uses("a", "old", 0, 50.0, 51.0), *uses("a", "new", 50.2, 60.0, 90.0),
+        *uses("b", "old", 3), *uses("b", "new", 50.9),
+        *uses("another hour", "old", 0), *uses("another hour", "new", 51.1),
+        *uses("tries it", "old", 0, 50.3, 50.4, 55.0), *uses("tries it", "new", 50.2, 80.0, 81.0),
+        *uses("too new", "old", 40.0), *uses("too new", "new", 50.1),
+    ]  # fmt: skip
+    log = make_log(engine, rows)
+    assert links(log, moves_to_model_together(log)) == {
+        "turned to new in the hour 2026-04-22 02:00": {"a": 1, "b": 1}
+    }
+
+
 def test_an_account_replaces_one_closed_in_the_same_hour_or_the_one_before(engine: DuckDB) -> None:
     people = [
         person("banned", created_at=at(-500), closed_at=at(10.5)),
@@ -278,7 +296,7 @@ def test_a_missing_column_switches_off_its_signals_and_no_others(engine: DuckDB)
     facts = {
         name: value for each, row in FIELDS.items() if each not in OF_PEOPLE for name, value in row.items()
     }
-    facts |= {"status": 200, "finish_reason": "stop"}
+    facts |= {"status": 200, "finish_reason": "stop", "model": "m"}
     people = {name: value for each in OF_PEOPLE for name, value in FIELDS[each].items()} | {
         "closed_at": at(9)
     }

@@ -45,6 +45,7 @@ SIGNAL_LABELS = {
     "starts_together": "Accounts began sending together",
     "signs_up_together": "Accounts were made together",
     "replaces_banned_account": "New accounts replace closed ones",
+    "moves_to_model_together": "Accounts turned to another model together",
     "hands_off_after_refusal": "Refused work moves to another account",
     "replays_reasoning_signature": "Reasoning of one account replayed by another",
     "shares_address": "One network address",

@@ -32,6 +32,7 @@ SIGNAL_NEEDS: Mapping[str, Need] = {
     "starts_together": Need("life_cycle", requests=("time",)),
     "signs_up_together": Need("life_cycle", accounts=("created_at",)),
     "replaces_banned_account": Need("life_cycle", accounts=("created_at", "closed_at")),
+    "moves_to_model_together": Need("shocks", requests=("model",)),
     "hands_off_after_refusal": Need("hand_off", any_of=(_PROMPT, _FAILURE)),
     "replays_reasoning_signature": Need("hand_off", requests=("reasoning_signature",)),
     "shares_address": Need("infrastructure", requests=("client_ip",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
+from stillhunt.campaigns.signals.moves_to_model_together import moves_to_model_together
 from stillhunt.campaigns.signals.prompts_share_template import prompts_share_template
 from stillhunt.campaigns.signals.replaces_banned_account import replaces_banned_account
 from stillhunt.campaigns.signals.replays_reasoning_signature import replays_reasoning_signature
@@ -24,6 +25,7 @@ SIGNALS_V1 = (
     Signal(shares_system_prompt, "client", "sent one system prompt"),
     Signal(shares_client_stack, "client", "called with one pair of user agent and TLS fingerprint"),
     Signal(shares_parameters, "client", "asked with one combination of token cap, temperature and tools"),
+    Signal(moves_to_model_together, "client", "turned to one model within one hour"),
     Signal(shares_address, "network", "called or signed up from one address"),
     Signal(shares_device, "network", "sent one device or installation id"),
     Signal(shares_payment, "payment", "were paid for with one instrument"),
