@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -31,8 +32,14 @@ def parser(
 
 
 def last_run(name: str, given: argparse.Namespace) -> list[dict[str, Any]] | None:
-    """The figures of the last run, where ``--page`` stands alone."""
+    """The figures of the last run, where ``--page`` stands alone. Ends with a word where there was none."""
     if not given.page or given.profile or given.seeds:
         return None
-    found: list[dict[str, Any]] = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
+    path = OUT / f"{name}.json"
+    if not path.is_file():
+        sys.exit(
+            f"expected the figures of an earlier run in {path.relative_to(OUT.parent.parent)}, found none.\n"
+            f"Run `python -m bench.{name}` first, or name what to run: --page --seeds 3."
+        )
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return found

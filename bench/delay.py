@@ -12,9 +12,6 @@ Scans are made on days 1, 2, 3, 4, 5, 7, 10, 14, 21 and 30 of a campaign until i
 best log's, ``high`` the worst's. A campaign whose reported window is known (facts of the shape) is simulated over that
 window, so that the share that has left is a share of the whole. Nothing precedes the window: a campaign that is there
 from its first day is judged without any history.
-
-Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
-of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations
@@ -34,12 +31,11 @@ import pyarrow.parquet as pq
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import Truth, flags, make, scanned
+from bench.simulated import FIRST_SEED, Truth, flags, make, scanned
 
 from stillhunt.schema.requests import TIMESTAMP
 from stillhunt.simulate.scenarios import SCENARIOS, Scenario, scenario
 
-FIRST_SEED = 521
 SEEDS = {"small": 1, "full": 3}
 PROFILES = {
     "small": ("letter", "small"),

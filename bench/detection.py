@@ -1,7 +1,7 @@
 """How many of the hostile accounts are flagged, and how many of the honest: simulated logs through the whole scan.
 
-Every log is made from a seed that was not looked at while signals, kinds and settings were chosen (those with a seed
-below 541 may have been). Run: ``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
+Every log is made from a seed that was not looked at while signals, kinds and settings were chosen. Run:
+``python -m bench.detection [--scale small|full] [--profile NAME ...]``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import Any
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import Truth, flags, make, scanned
+from bench.simulated import FIRST_SEED, Truth, flags, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
 
-FIRST_SEED = 541
 SEEDS = {"small": 2, "full": 10}
 PROFILES = ("demo", "honest")
 """At every scale, unless others are asked for."""

@@ -9,9 +9,6 @@ for distillation, how many are in a campaign of any kind, and the nats by which 
 another (``group_evidence`` on them, as the scan weighs its own groups): per family, where a family counts only if it
 ties the same accounts as the strongest one; and per signal, each by itself. Signals that tie them by DEAD nats or more
 in the base and by fewer here are named as dead. Nats are medians over logs.
-
-Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
-of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ import numpy as np
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import OUT, Row, beside_last, share, show, write
-from bench.simulated import account_ids, flags, grouped, make, opened
+from bench.simulated import FIRST_SEED, account_ids, flags, grouped, make, opened
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.evidence import Evidence
@@ -43,7 +40,6 @@ from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.scenarios import EVASION, Scenario
 from stillhunt.simulate.shapes import ADAPTIVE, EVASIONS, REUSING
 
-FIRST_SEED = 521
 SEEDS = {"small": 1, "full": 3}
 BASE = "reusing"
 SMALL = (BASE, "fresh_exits", "own_cards", "decoys_60", "everything")

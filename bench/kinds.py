@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from bench.result import Row, show, write
-from bench.simulated import account_ids, make, opened
+from bench.simulated import FIRST_SEED, account_ids, make, opened
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -32,7 +32,7 @@ from stillhunt.campaigns.stages import Stages
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.simulate.scenarios import SCENARIOS
 
-DEVELOPMENT_SEED, FIRST_SEED = 11, 351
+DEVELOPMENT_SEED = 11
 SEEDS = {"small": 1, "full": 2}
 SMALL = ("demo", "mixed", "honest")
 PURE = 0.6

@@ -13,9 +13,6 @@ Under one key, a scan reads of a log with text exactly the rows that it reads of
 differs between the first two modes is what another key does, which deals equal bands to other texts.
 
 Every log is scanned as ``stillhunt scan`` does it, with its default settings.
-
-Logs have seeds from 521 upwards. Signals, weights and settings of groups were chosen without them; the least confidence
-of an accusation may have been chosen with them in sight.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ from bench.asked import last_run, parser
 from bench.detection import Tally, count
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import Truth, grouped, ingested, make, scanned
+from bench.simulated import FIRST_SEED, Truth, grouped, ingested, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.engines.duckdb import DuckDB
@@ -41,7 +38,6 @@ from stillhunt.schema.requests import TEXT_COLUMNS
 from stillhunt.simulate.scenarios import SCENARIOS
 from stillhunt.sketch.keys import KeyRing, key_for
 
-FIRST_SEED = 521
 SEEDS = {"small": 1, "full": 3}
 PROFILES = {"small": ("letter", "small"), "full": tuple(SCENARIOS)}
 _CUSTOMER = KeyRing(key_for(bytes(range(100, 132))))

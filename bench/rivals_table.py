@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from bench import simulated
-from bench.detection import FIRST_SEED
 from bench.page import PAGE, table, write_between
 from bench.prompt_texts import real_prompts
 from bench.result import OUT, Row, share, show, write
@@ -35,7 +34,7 @@ from bench.rivals.mmd import WINDOW, embed
 from bench.rivals.mmd_windows import PUBLISHED, PUBLISHED_FPR, Rates, window_rates
 from bench.rivals.recall import caught
 from bench.rivals.roster import RIVALS, scored
-from bench.simulated import ABUSE
+from bench.simulated import ABUSE, FIRST_SEED
 from bench.tolokers import auroc
 from numpy.typing import NDArray
 
