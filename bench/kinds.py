@@ -36,6 +36,10 @@ DEVELOPMENT_SEED = 11
 SEEDS = {"small": 1, "full": 2}
 SMALL = ("demo", "mixed", "honest")
 PURE = 0.6
+COVERT = ("distillation", "reseller")
+ALIKE = ("many_ties", "plain", "crowd", "one_hand", "enrolled", "gateway", "declared")
+"""Traits of how the accounts are tied, which say whether one hidden hand runs them and not what it wants: the kinds of
+COVERT weigh them alike."""
 TEAMS = frozenset({"enterprise", "saas", "university", "agency", "ci", "migration", "gateway"})
 KINDS = tuple(KINDS_V1)
 NAMES = tuple(sorted({name for weights in KINDS_V1.values() for name in weights}))
@@ -112,9 +116,12 @@ def fitted(
     found: Sequence[Case], copies: int = 3, lost: float = 0.3, hostile: float = 3.0
 ) -> NDArray[np.float64]:
     """Weights of the largest posterior: a normal prior about the shipped ones, with a deviation of 0.7 where one is
-    shipped and 0.25 (for ``unclear``, 0.05) where none is, and 1 for the biases. Cases of distillation count
-    ``hostile`` times, and each case comes with ``copies`` that lack some traits, at a fifth of its weight."""
+    shipped and 0.25 (for ``unclear``, 0.05) where none is, and 1 for the biases. Kinds of COVERT have equal weights
+    where ALIKE says so, about their mean where the shipped ones differ. Cases of distillation count ``hostile`` times,
+    and each case comes with ``copies`` that lack some traits, at a fifth of its weight."""
     prior = weights()
+    alike = np.ix_([KINDS.index(kind) for kind in COVERT], [NAMES.index(name) for name in ALIKE])
+    prior[alike] = prior[alike].mean(axis=0)
     deviation = np.where(prior != 0, 0.7, 0.25)
     unclear = KINDS.index("unclear")
     deviation[unclear] = np.where(prior[unclear] != 0, 0.7, 0.05)
@@ -145,7 +152,9 @@ def fitted(
         moved = (model - prior) / deviation**2
         loss = -(weight * np.log(np.maximum(share[rows, y], 1e-300))).sum()
         loss += 0.5 * (moved * (model - prior)).sum()
-        return float(loss), ((off * weight[:, None]).T @ x + moved).ravel()
+        slope = (off * weight[:, None]).T @ x + moved
+        slope[alike] = slope[alike].mean(axis=0)
+        return float(loss), slope.ravel()
 
     best = minimize(cost, prior.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     return np.asarray(best.x).reshape(prior.shape)

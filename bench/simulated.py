@@ -25,7 +25,7 @@ from stillhunt.simulate.scenarios import Scenario, scenario
 from stillhunt.simulate.simulation import stream, window
 from stillhunt.sketch.keys import KeyRing, key_for
 from stillhunt.sources.accounts import read_accounts
-from stillhunt.sources.comparable import comparable
+from stillhunt.sources.comparable import comparable, sketches_of
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, open_lake
@@ -96,7 +96,7 @@ def opened(log: Path, lake: Path, engine: DuckDB) -> tuple[Log, Coverage]:
     """The log in a folder, through a lake that is made of it, as the stages of a scan read it."""
     made = ingested(log, lake, engine, _KEY)
     people = None if made.accounts_file is None else read_accounts(made.accounts_file)
-    read = open_log(engine, comparable(made, engine), people)
+    read = open_log(engine, comparable(made, engine), people, sketches_of(made))
     return read, coverage(made.coverage.filled, read.account_columns)
 
 

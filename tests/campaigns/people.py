@@ -35,9 +35,7 @@ REST = Profile(
     one_card=0.01,
     one_domain=0.0,
     elicits=0.02,
-    own_share=0.0,
-    own_cover=0.0,
-    own_harvest=0.3,
+    tenants=(),
     refused=0.01,
     one_place=0.01,
 )

@@ -7,12 +7,13 @@ groups of simulated logs, with the former as prior (``bench/kinds.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stillhunt.campaigns.profile import Profile
+from stillhunt.campaigns.tenants import Tenant
 
 VERSION = "1"
 
@@ -81,8 +82,6 @@ BIAS: Mapping[str, float] = {
     "distillation": -1.8, "reseller": 0.5, "trial_farm": -1.7, "shared_team": 2.6, "evaluation": 0.8, "unclear": -1.4,
 }  # fmt: skip
 
-LEAST_SHARE = 0.03
-"""Share of a pool's requests from which one tenant's template says something about the pool."""
 SPEAKS = 8.0
 """Nats from which a family of evidence ties the accounts by itself."""
 CROWD = 0.75
@@ -142,6 +141,8 @@ def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, s
             float(np.clip((group.elicits - background) / 0.3, 0.0, 1.0)),
             f"{group.elicits:.0%} of requests ask to show reasoning or to grade answers, {background:.0%} elsewhere",
         )
+    if group.tenants is not None:
+        yield ("tenant", *_tenant(group.tenants, rest.harvested or 0.0))
     if group.output_mean is not None and rest.output_mean:
         ratio = group.output_mean / rest.output_mean
         yield (
@@ -163,6 +164,24 @@ def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, s
             float(np.clip((group.refused - background) / 0.3, 0.0, 1.0)),
             f"{group.refused:.0%} of requests were refused, {background:.0%} elsewhere",
         )
+
+
+def _tenant(tenants: Sequence[Tenant], background: float) -> tuple[float, str]:
+    """How clearly one tenant of the group is after what distillation is after, in [0, 1]."""
+    best, words = 0.0, "no tenant of the accounts stands out by what it asks for"
+    for tenant in tenants:
+        if tenant.harvested is None:
+            continue
+        large = np.clip((tenant.share - 0.05) / 0.15, 0.0, 1.0)
+        wide = np.clip((tenant.cover - 0.3) / 0.4, 0.0, 1.0)
+        value = float(large * wide * np.clip((tenant.harvested - background) / 0.3, 0.0, 1.0))
+        if value > best:
+            best = value
+            words = (
+                f"one tenant sends {tenant.share:.0%} of the requests through {tenant.cover:.0%} of the accounts, and "
+                f"{tenant.harvested:.0%} of them ask for what distillation is after"
+            )
+    return best, words
 
 
 def _ways(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, str]]:

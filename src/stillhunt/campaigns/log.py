@@ -28,12 +28,14 @@ class Log:
     """Columns of ``exchanges`` that are not null in every row."""
     account_columns: frozenset[str]
     """Columns of ``accounts`` that are not null in every row."""
+    sketched: bool = False
+    """Whether the engine holds the view ``sketches`` (schema SKETCHES)."""
 
 
-def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None) -> Log:
+def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None, sketches: str | None = None) -> Log:
     """Numbers the accounts of ``requests``, an SQL FROM item with the columns of LAKE_REQUESTS.
 
-    accounts: schema ACCOUNTS, or None. Raises InputError when the log is empty.
+    accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. Raises InputError when the log is empty.
     """
     engine.execute(
         f"""
@@ -65,7 +67,9 @@ def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None) -> Log:
         raise InputError(
             "the log has no usable row", "", "Check the input, and rejected.jsonl beside the lake."
         )
-    return Log(engine, numbered, rows, filled, account_columns)
+    if sketches is not None:
+        engine.execute(f"CREATE OR REPLACE TEMP VIEW sketches AS SELECT * FROM {sketches}")
+    return Log(engine, numbered, rows, filled, account_columns, sketches is not None)
 
 
 def _filled(engine: DuckDB, table: str) -> tuple[int, frozenset[str]]:

@@ -10,11 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.log import Log, sql_list
-from stillhunt.schema.requests import HARVESTED_CAPABILITIES
-
-OWN = 0.8
-"""Least share of a template's exchanges that a group must send for the template to be its own."""
+from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.tenants import Tenant, tenants
 
 
 @dataclass(frozen=True)
@@ -67,12 +64,8 @@ class Profile:
     """Share of accounts on the group's commonest mail domain, where that domain is rare outside the group."""
     elicits: float | None
     """Share of labelled exchanges that ask for reasoning to be shown or for answers to be graded."""
-    own_share: float | None
-    """Share of exchanges that carry the group's commonest template that hardly anybody else uses."""
-    own_cover: float | None
-    """Share of accounts that send that template."""
-    own_harvest: float | None
-    """Share of the labelled exchanges with that template that ask for what distillation is after."""
+    tenants: tuple[Tenant, ...] | None
+    """Parts of the group's traffic that one text runs through which hardly anybody else sends."""
     refused: float | None
     """Share of exchanges that were refused."""
     one_place: float | None
@@ -100,14 +93,22 @@ def profiles(
     texts = _text_facts(log)
     people = _account_facts(log)
     log.engine.unregister("grouped")
+    shared = tenants(log, groups)
+    of_group = [None] * len(all_groups) if shared is None else [*shared, ()]
     made = [
-        _profile(log, summary.take(pa.array(group)), texts.get(g, {}), people.get(g, {}))
+        _profile(log, summary.take(pa.array(group)), texts.get(g, {}), people.get(g, {}), of_group[g])
         for g, group in enumerate(all_groups)
     ]
     return made[:-1], made[-1]
 
 
-def _profile(log: Log, rows: pa.Table, texts: dict[str, float], people: dict[str, float]) -> Profile:
+def _profile(
+    log: Log,
+    rows: pa.Table,
+    texts: dict[str, float],
+    people: dict[str, float],
+    shared: tuple[Tenant, ...] | None,
+) -> Profile:
     def column(name: str) -> NDArray[np.float64]:
         return np.asarray(rows[name].to_numpy(), dtype=np.float64)
 
@@ -147,9 +148,7 @@ def _profile(log: Log, rows: pa.Table, texts: dict[str, float], people: dict[str
         one_card=people.get("one_card"),
         one_domain=people.get("one_domain"),
         elicits=ratio("capability", column("elicited").sum(), column("labelled").sum()),
-        own_share=texts.get("own_share"),
-        own_cover=texts.get("own_cover"),
-        own_harvest=texts.get("own_harvest"),
+        tenants=shared,
         refused=ratio("finish_reason", column("refused").sum(), requests),
         one_place=texts.get("one_place"),
     )
@@ -202,7 +201,6 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 SELECT grp, max(n) FILTER (band IS NOT NULL) / sum(n) AS template FROM bands GROUP BY grp
                 """
             )
-    _add_own_template(log, facts)
     for place in ("client_ip", "device_id"):
         if place in log.filled:
             add(
@@ -215,39 +213,6 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 """
             )
     return facts
-
-
-def _add_own_template(log: Log, facts: dict[int, dict[str, float]]) -> None:
-    """The commonest template, of prompts or system prompts, of which a group sends OWN of all that the log holds."""
-    labelled = "capability" in log.filled
-    harvested = f"avg((capability IN {sql_list(HARVESTED_CAPABILITIES)})::INTEGER)" if labelled else "NULL"
-    label = "capability" if labelled else "NULL AS capability"
-    for band in [
-        b for c, b in (("prompt_sketch", "prompt_sketch[1:4]"), ("system_sketch",) * 2) if c in log.filled
-    ]:
-        rows = log.engine.table(
-            f"""
-            WITH banded AS (
-                SELECT account, grp, {band} AS band, {label}
-                FROM exchanges LEFT JOIN grouped USING (account)
-            ), everywhere AS (
-                SELECT band, count(*) AS n FROM banded WHERE band IS NOT NULL GROUP BY band
-            ), inside AS (
-                SELECT grp, band, count(*) AS n, count(DISTINCT account) AS accounts, {harvested} AS harvested
-                FROM banded WHERE grp IS NOT NULL AND band IS NOT NULL GROUP BY grp, band
-            ), sizes AS (
-                SELECT grp, count(*) AS requests, count(DISTINCT account) AS accounts
-                FROM banded WHERE grp IS NOT NULL GROUP BY grp
-            )
-            SELECT grp, i.n / s.requests AS own_share, i.accounts / s.accounts AS own_cover, i.harvested AS own_harvest
-            FROM inside AS i JOIN everywhere AS e USING (band) JOIN sizes AS s USING (grp)
-            WHERE i.n >= {OWN} * e.n QUALIFY row_number() OVER (PARTITION BY grp ORDER BY i.n DESC, band) = 1
-            """
-        ).to_pylist()
-        for row in rows:
-            group = facts.setdefault(row.pop("grp"), {})
-            if row["own_share"] > group.get("own_share", 0.0):
-                group.update({name: float(value) for name, value in row.items() if value is not None})
 
 
 def _account_facts(log: Log) -> dict[int, dict[str, float]]:

@@ -31,7 +31,7 @@ from stillhunt.schema.digests import parquet_bytes
 from stillhunt.schema.progress import Progress
 from stillhunt.sketch.keys import KeyRing, key_for
 from stillhunt.sources.accounts import read_accounts
-from stillhunt.sources.comparable import comparable
+from stillhunt.sources.comparable import comparable, sketches_of
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, is_lake, open_lake
@@ -130,7 +130,7 @@ def _scan_lake(
             "Add logs with `stillhunt ingest LOGS --out LAKE --append`.",
         )
     with stages("open"):
-        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts))
+        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake))
         seen = coverage(lake.coverage.filled, log.account_columns)
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads

@@ -30,3 +30,8 @@ def comparable(lake: Lake, engine: DuckDB) -> str:
         f"CASE WHEN old_sketch_key_id = {chosen} THEN old_{name} ELSE {name} END AS {name}" for name in _CODES
     )
     return f"(SELECT * REPLACE ({replaced}) FROM {source})"
+
+
+def sketches_of(lake: Lake) -> str | None:
+    """The lake's full sketches as an SQL FROM item, schema SKETCHES; None where it has none."""
+    return parquet(lake.sketch_files) if lake.sketches else None

@@ -1,0 +1,236 @@
+"""Who uses a group's accounts? Parts of its traffic that one text runs through, which hardly anybody else sends.
+
+A pool may serve several operators: a laboratory behind an injected instruction, a service with its own template, and
+strangers. Whole prompts of one tenant need not be alike, since the instruction is a small part of each; but the full
+sketches of its prompts share some slots' values, those of the shingles of its instruction. A value is the group's own
+when at least OWN of the log's texts that have it are sent by the group, from LEAST accounts of it; own values that
+LEAST texts have together are of one tenant.
+
+A slot's value is that of the least shingle of its part, so two unrelated texts agree in one by chance as often as any
+two shingles of them are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from stillhunt.campaigns.log import Log, sql_list
+from stillhunt.schema.requests import HARVESTED_CAPABILITIES, SKETCH_SLOTS
+
+OWN = 0.8
+"""Least share of the log's texts with a value that a group must send for the value to be its own."""
+LEAST = 3
+"""Least accounts, and least texts, that a value or a pair of values must have in the group."""
+LEAST_SHARE = 0.03
+"""Least share of a group's sketched exchanges that a tenant must send to be told."""
+GROUP_TEXTS = 20_000
+"""Most distinct prompts of a group that are looked at; of more, those with the lowest hashes."""
+LOG_TEXTS = 200_000
+"""About how many of the log's distinct prompts a group's values are looked for in; of more, every so-manieth by hash."""
+
+_EMPTY = 0xFFFFFFFF
+_FILTER = 1 << 20
+_FIRST, _FEW, _PLAINLY = 16, 8, 2.0
+"""Values are first looked for in one of _FIRST texts. Those that _FEW of these have, and at that rate _PLAINLY times as
+many of the log as a group can own, are nobody's own and looked for no longer."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One tenant of a group.
+
+    requests: exchanges, scaled up where only a part of the group's texts was looked at; share: of the group's exchanges
+    with a sketched prompt. accounts: of the group, that carry it; cover: their share of the group. harvested: share of
+    its labelled exchanges that ask for what distillation is after; None without labels. capability: its commonest.
+    """
+
+    requests: int
+    share: float
+    accounts: int
+    cover: float
+    output_tokens: int
+    harvested: float | None
+    capability: str | None
+
+
+def tenants(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[tuple[Tenant, ...]] | None:
+    """Tenants of every group, the largest first; None where the log has no full sketches of prompts."""
+    if not log.sketched or "prompt_sketch" not in log.filled:
+        return None
+    parts = _traffic(log, groups)
+    counts = _Everywhere(log, parts)
+    return [part.tenants(counts, len(group)) for part, group in zip(parts, groups, strict=True)]
+
+
+class _Part:
+    """The sketched traffic of one group. rows: account, exchanges, tokens and labels per text; ``text`` is the place of
+    each row's text in ``keys``, shape (texts, SKETCH_SLOTS), which holds slot and value as one number. values: those
+    that LEAST texts and LEAST accounts have, ascending; number: the texts that have each; every: the inverse of the
+    share of the group's texts that was looked at."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+        codes = rows["code"].combine_chunks().dictionary_encode()
+        self.text = codes.indices.to_numpy().astype(np.int64)
+        first = np.unique(self.text, return_index=True)[1]
+        self.keys = _keys(_slots(rows["sketch"].combine_chunks().take(pa.array(first))))
+        known, self.at, count = np.unique(self.keys, return_inverse=True, return_counts=True)
+        self.at = self.at.reshape(self.keys.shape)
+        common = (count >= LEAST) & (known & np.uint64(_EMPTY) != _EMPTY)
+        account = rows["account"].to_numpy().astype(np.int64)
+        row, slot = np.nonzero(common[self.at[self.text]]) if len(first) else (np.zeros(0, np.int64),) * 2
+        people = int(account.max(initial=0)) + 1
+        pairs = np.unique(self.at[self.text[row], slot] * people + account[row])
+        senders = np.bincount(pairs // people, minlength=len(known))
+        common &= senders >= LEAST
+        self.place = np.cumsum(common) - 1
+        self.place[~common] = -1
+        self.values, self.number = known[common], count[common]
+        self.every = max(1.0, float(rows["texts"][0].as_py()) / len(first)) if len(first) else 1.0
+
+    def tenants(self, everywhere: _Everywhere, accounts: int) -> tuple[Tenant, ...]:
+        own = self.number * self.every >= OWN * everywhere.texts_with(self.values)
+        if not own.any():
+            return ()
+        renumbered = np.where(own, np.cumsum(own) - 1, -1)
+        place = np.where(self.place >= 0, renumbered[self.place], -1)[self.at]
+        text, slot = np.nonzero(place >= 0)
+        shape = (len(self.keys), int(own.sum()))
+        carried = coo_matrix((np.ones(len(text)), (text, place[text, slot])), shape=shape).tocsr()
+        together = (carried.T @ carried).tocoo()
+        tied = together.data >= LEAST
+        edges = (together.data[tied], (together.row[tied], together.col[tied]))
+        count, label = connected_components(coo_matrix(edges, shape=together.shape), directed=False)
+        of_label = coo_matrix(
+            (np.ones(len(label)), (np.arange(len(label)), label)), shape=(len(label), count)
+        ).tocsr()
+        weight = (carried @ of_label).toarray()
+        tenant = np.where(weight.max(axis=1) > 0, weight.argmax(axis=1), -1)[self.text]
+        return self._told(tenant, accounts)
+
+    def _told(self, tenant: NDArray[np.int64], accounts: int) -> tuple[Tenant, ...]:
+        n = self.rows["n"].to_numpy()
+        total = n.sum()
+        found = []
+        for number in np.unique(tenant[tenant >= 0]):
+            mine = tenant == number
+            rows = self.rows.filter(pa.array(mine))
+            share = float(n[mine].sum() / total)
+            senders = len(pc.unique(rows["account"]))
+            if share < LEAST_SHARE or senders < LEAST:
+                continue
+            labelled = pc.sum(rows["labelled"]).as_py()
+            named = (
+                rows.filter(pc.is_valid(rows["capability"])).group_by("capability").aggregate([("n", "sum")])
+            )
+            best = named.sort_by([("n_sum", "descending"), ("capability", "ascending")])
+            found.append(
+                Tenant(
+                    round(float(n[mine].sum()) * self.every),
+                    share,
+                    senders,
+                    senders / accounts,
+                    round(float(pc.sum(rows["output_tokens"]).as_py() or 0) * self.every),
+                    pc.sum(rows["harvested"]).as_py() / labelled if labelled else None,
+                    best["capability"][0].as_py() if len(best) else None,
+                )
+            )
+        return tuple(sorted(found, key=lambda t: (-t.requests, t.capability or "")))
+
+
+class _Everywhere:
+    """How many of the log's distinct prompts have each of some values; infinite for values that are plainly nobody's
+    own, which the first texts show."""
+
+    def __init__(self, log: Log, parts: Sequence[_Part]) -> None:
+        asked = np.concatenate([part.values for part in parts]) if parts else np.zeros(0, dtype=np.uint64)
+        self.known, place = np.unique(asked, return_inverse=True)
+        most = np.zeros(len(self.known))
+        if len(asked):
+            np.maximum.at(most, place, np.concatenate([part.number * part.every for part in parts]))
+        (size,) = log.engine.table("SELECT count(*) AS n FROM sketches WHERE role = 'prompt'").to_pylist()
+        every = max(1, size["n"] // LOG_TEXTS)
+        self.count = np.zeros(len(self.known))
+        first = f"hash(text_id) % {_FIRST * every} = 0"
+        self.count += every * _counted(log, self.known, first)
+        plainly = (self.count >= _FEW * every) & (_FIRST * self.count > most / OWN * _PLAINLY)
+        looked_for = np.flatnonzero(~plainly)
+        rest = f"hash(text_id) % {every} = 0 AND NOT {first}"
+        self.count[looked_for] += every * _counted(log, self.known[looked_for], rest)
+        self.count[plainly] = np.inf
+
+    def texts_with(self, values: NDArray[np.uint64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self.count[np.searchsorted(self.known, values)]
+        return found
+
+
+def _counted(log: Log, known: NDArray[np.uint64], which: str) -> NDArray[np.int64]:
+    """How many of the prompts' sketches for which an SQL condition holds have each of ``known``, ascending."""
+    count = np.zeros(len(known), dtype=np.int64)
+    low = np.uint64(_FILTER - 1)
+    may_be = np.zeros(_FILTER, dtype=np.bool_)
+    may_be[known & low] = True
+    for batch in log.engine.query(f"SELECT sketch FROM sketches WHERE role = 'prompt' AND {which}"):
+        keys = _keys(_slots(batch.column(0))).ravel()
+        keys = keys[may_be[keys & low]]
+        place = np.searchsorted(known, keys)
+        place[place == len(known)] = 0
+        count += np.bincount(place[known[place] == keys], minlength=len(known))
+    return count
+
+
+def _slots(sketches: pa.Array) -> NDArray[np.uint64]:
+    """Sketches as numbers, shape (texts, SKETCH_SLOTS)."""
+    flat = np.frombuffer(sketches.cast(pa.binary(4 * SKETCH_SLOTS)).buffers()[1], dtype="<u4")
+    start = sketches.offset * SKETCH_SLOTS
+    return flat[start : start + len(sketches) * SKETCH_SLOTS].astype(np.uint64).reshape(-1, SKETCH_SLOTS)
+
+
+def _keys(sketches: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Slot and value as one number, shape (texts, SKETCH_SLOTS)."""
+    keys: NDArray[np.uint64] = np.arange(SKETCH_SLOTS, dtype=np.uint64) << np.uint64(32) | sketches
+    return keys
+
+
+def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
+    """Each group's exchanges with a sketched prompt, by account, text and capability."""
+    sizes = [len(group) for group in groups]
+    members = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int32)
+    log.engine.register(
+        "tenanted",
+        pa.table({"grp": np.repeat(np.arange(len(groups), dtype=np.int32), sizes), "account": members}),
+    )
+    labelled = "capability" in log.filled
+    tokens = "sum(output_tokens)" if "output_tokens" in log.filled else "0"
+    rows = log.engine.table(
+        f"""
+        WITH sent AS (
+            SELECT grp, account, prompt_sketch AS code, {"capability" if labelled else "NULL"} AS capability,
+                count(*) AS n, {tokens} AS output_tokens
+            FROM exchanges JOIN tenanted USING (account) WHERE prompt_sketch IS NOT NULL GROUP BY ALL
+        ), numbered AS (
+            SELECT grp, code, row_number() OVER (PARTITION BY grp ORDER BY hash(code), code) AS number,
+                count(*) OVER (PARTITION BY grp) AS texts
+            FROM (SELECT DISTINCT grp, code FROM sent)
+        ), known AS (
+            SELECT code, any_value(sketch) AS sketch FROM sketches
+            WHERE role = 'prompt' AND code IN (SELECT code FROM numbered) GROUP BY code
+        )
+        SELECT grp, account, code, sketch, capability::VARCHAR AS capability, n::BIGINT AS n, texts,
+            coalesce(output_tokens, 0)::BIGINT AS output_tokens, CASE WHEN capability IS NULL THEN 0 ELSE n END::BIGINT
+            AS labelled, CASE WHEN capability IN {sql_list(HARVESTED_CAPABILITIES)} THEN n ELSE 0 END::BIGINT AS harvested
+        FROM sent JOIN numbered USING (grp, code) JOIN known USING (code) WHERE number <= {GROUP_TEXTS}
+        ORDER BY grp, code, account, capability
+        """
+    )
+    log.engine.unregister("tenanted")
+    bounds = np.searchsorted(rows["grp"].to_numpy(), np.arange(len(groups) + 1))
+    return [_Part(rows.slice(a, b - a)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
