@@ -74,10 +74,16 @@ def _column(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     )
 
 
-def make_log(engine: DuckDB, requests: Rows, accounts: Rows | None = None) -> Log:
-    """A log of these exchanges and accounts. An engine holds one log at a time."""
+def make_log(
+    engine: DuckDB, requests: Rows, accounts: Rows | None = None, sketches: pa.Table | None = None
+) -> Log:
+    """A log of these exchanges, accounts and full sketches. An engine holds one log at a time."""
     engine.register("given_requests", table(requests, LAKE_REQUESTS))
-    return open_log(engine, "given_requests", None if accounts is None else table(accounts, ACCOUNTS))
+    people = None if accounts is None else table(accounts, ACCOUNTS)
+    if sketches is None:
+        return open_log(engine, "given_requests", people)
+    engine.register("given_sketches", sketches)
+    return open_log(engine, "given_requests", people, "given_sketches")
 
 
 def seen(log: Log) -> Coverage:

@@ -17,7 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillhunt.schema.campaigns import ARTEFACTS, CAMPAIGNS, EDGES, HARM_BY_MODEL, HARVEST, MEMBERS, TIMELINE
+from stillhunt.schema.campaigns import (
+    ARTEFACTS,
+    CAMPAIGNS,
+    EDGES,
+    HARM_BY_MODEL,
+    HARVEST,
+    MEMBERS,
+    TENANTS,
+    TIMELINE,
+)
 from stillhunt.schema.coverage import SIGNAL_NEEDS, coverage
 from stillhunt.schema.findings import Finding, Role
 
@@ -97,7 +106,8 @@ def write_scan_result(
     times = [START + step * at for at in range(int(timedelta(days=DAYS) / step))]
     background = _arrivals(rng, times, 4_900.0 * DAYS * 16, 0.75)
     rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("campaigns", "members", "timeline", "artefacts", "edges", "harvest", "harm")
+        name: []
+        for name in ("campaigns", "members", "timeline", "artefacts", "edges", "harvest", "harm", "tenants")
     }
     findings: list[Finding] = []
     for shape in shapes:
@@ -109,6 +119,7 @@ def write_scan_result(
         ("edges", EDGES),
         ("harvest", HARVEST),
         ("harm", HARM_BY_MODEL),
+        ("tenants", TENANTS),
     ):
         pq.write_table(pa.Table.from_pylist(rows[name], schema), directory / "evidence" / f"{name}.parquet")
     pq.write_table(pa.Table.from_pylist(rows["campaigns"], CAMPAIGNS), directory / "campaigns.parquet")
@@ -211,6 +222,19 @@ def _add_campaign(
                     "list_price_usd": tokens * 1.5e-5,
                 }
             )
+    for number, (part, capability) in enumerate(zip((0.33, 0.08), shape.harvest, strict=False), 1):
+        rows["tenants"].append(
+            campaign
+            | {
+                "tenant": number,
+                "requests": round(total * part),
+                "share": part,
+                "accounts": max(shape.accounts - number, 1),
+                "output_tokens": round(output * part),
+                "capability": SCRIPT if hostile else capability,
+                "harvested": 0.9 if number == 1 else None,
+            }
+        )
     rows["edges"] += [campaign | edge for edge in _edges(rng, shape, ids)]
     rows["artefacts"] += [campaign | artefact for artefact in _artefacts(shape, hostile)]
 

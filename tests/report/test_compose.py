@@ -203,6 +203,13 @@ def test_what_left_is_told_by_capability_and_model_the_dearest_first(document: D
     assert prices[0] == pytest.approx(losses[0].output_tokens * 1.5e-5)
 
 
+def test_tenants_come_as_they_are_numbered(document: Document) -> None:
+    tenants = document.campaigns[0].tenants
+    assert [tenant.tenant for tenant in tenants] == [1, 2]
+    assert tenants[0].share == 0.33
+    assert tenants[1].harvested is None
+
+
 def test_every_campaign_says_how_it_could_be_wrong(document: Document) -> None:
     for campaign in document.campaigns:
         questions = [doubt.question for doubt in campaign.doubts]

@@ -171,6 +171,7 @@ def test_sections_come_in_the_order_of_a_reader(page: str) -> None:
         "How the accounts are tied together",
         "What is harvested",
         "What left, by capability and model",
+        "Who is behind the requests",
         "Observed facts",
         "Scored inferences",
         "Counter-evidence",

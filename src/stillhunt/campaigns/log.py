@@ -35,7 +35,8 @@ class Log:
 def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None, sketches: str | None = None) -> Log:
     """Numbers the accounts of ``requests``, an SQL FROM item with the columns of LAKE_REQUESTS.
 
-    accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. Raises InputError when the log is empty.
+    accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. Raises InputError when
+    the log is empty.
     """
     engine.execute(
         f"""

@@ -109,6 +109,7 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         "edges": tables.edges(log, evidence, scanned.graph, named),
         "harvest": tables.harvest(log),
         "harm": tables.harm(log, price_usd_per_mtok),
+        "tenants": tables.tenants((f.campaign_id, f.profile.tenants) for f in found),
     }
     log.engine.unregister("campaign_members")
     cited = {"inputs_digest": inputs_digest} | {name: table_digest(table) for name, table in tabled.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.neighbours import Graph
-from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARM_BY_MODEL, HARVEST, TIMELINE
+from stillhunt.campaigns.tenants import Tenant
+from stillhunt.schema.campaigns import ARTEFACTS, EDGES, HARM_BY_MODEL, HARVEST, TENANTS, TIMELINE
 from stillhunt.stats.bounds import chernoff_upper
 
 BINS = 400
@@ -200,3 +201,22 @@ def edges(log: Log, evidence: Evidence, graph: Graph, named: Sequence[Named]) ->
             rows["weight"].append(float(graph.weight[tie]))
             rows["channels"].append(sorted({channel for f in agreeing for channel in channel_of_family[f]}))
     return pa.table(rows, schema=EDGES)
+
+
+def tenants(found: Iterable[tuple[str, Sequence[Tenant] | None]]) -> pa.Table:
+    """Schema TENANTS, from each campaign's id and its tenants."""
+    rows = [
+        {
+            "campaign_id": campaign_id,
+            "tenant": number,
+            "requests": tenant.requests,
+            "share": tenant.share,
+            "accounts": tenant.accounts,
+            "output_tokens": tenant.output_tokens,
+            "capability": tenant.capability,
+            "harvested": tenant.harvested,
+        }
+        for campaign_id, group in found
+        for number, tenant in enumerate(group or (), 1)
+    ]
+    return pa.Table.from_pylist(rows, schema=TENANTS)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ LEAST_SHARE = 0.03
 GROUP_TEXTS = 20_000
 """Most distinct prompts of a group that are looked at; of more, those with the lowest hashes."""
 LOG_TEXTS = 200_000
-"""About how many of the log's distinct prompts a group's values are looked for in; of more, every so-manieth by hash."""
+"""About how many of the log's distinct prompts a group's values are looked for in; of more, a share by hash."""
 
 _EMPTY = 0xFFFFFFFF
 _FILTER = 1 << 20
@@ -221,16 +222,17 @@ def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
                 count(*) OVER (PARTITION BY grp) AS texts
             FROM (SELECT DISTINCT grp, code FROM sent)
         ), known AS (
-            SELECT code, any_value(sketch) AS sketch FROM sketches
+            SELECT code, min(sketch) AS sketch FROM sketches
             WHERE role = 'prompt' AND code IN (SELECT code FROM numbered) GROUP BY code
         )
         SELECT grp, account, code, sketch, capability::VARCHAR AS capability, n::BIGINT AS n, texts,
-            coalesce(output_tokens, 0)::BIGINT AS output_tokens, CASE WHEN capability IS NULL THEN 0 ELSE n END::BIGINT
-            AS labelled, CASE WHEN capability IN {sql_list(HARVESTED_CAPABILITIES)} THEN n ELSE 0 END::BIGINT AS harvested
+            coalesce(output_tokens, 0)::BIGINT AS output_tokens,
+            CASE WHEN capability IS NULL THEN 0 ELSE n END::BIGINT AS labelled,
+            CASE WHEN capability IN {sql_list(HARVESTED_CAPABILITIES)} THEN n ELSE 0 END::BIGINT AS harvested
         FROM sent JOIN numbered USING (grp, code) JOIN known USING (code) WHERE number <= {GROUP_TEXTS}
         ORDER BY grp, code, account, capability
         """
     )
     log.engine.unregister("tenanted")
     bounds = np.searchsorted(rows["grp"].to_numpy(), np.arange(len(groups) + 1))
-    return [_Part(rows.slice(a, b - a)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [_Part(rows.slice(start, end - start)) for start, end in pairwise(bounds)]

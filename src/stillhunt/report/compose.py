@@ -25,6 +25,7 @@ from stillhunt.report.document import (
     Scanned,
     Signal,
     Standing,
+    Tenant,
 )
 from stillhunt.report.doubts import doubts
 from stillhunt.report.result import Result, Run
@@ -127,6 +128,10 @@ def _campaign(
         ),
         harvest=harvest,
         losses=_losses(evidence["harm"]),
+        tenants=tuple(
+            Tenant(**{name: value for name, value in tenant.items() if name != "campaign_id"})
+            for tenant in sorted(evidence["tenants"], key=lambda row: int(row["tenant"]))
+        ),
         observed=tuple(of("observed")),
         inferred=tuple(inferred),
         counter=tuple(of("counter")),

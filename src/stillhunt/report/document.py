@@ -109,6 +109,19 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Tenant:
+    """Part of a campaign's traffic that one text runs through; None where prompts have no label."""
+
+    tenant: int
+    requests: int
+    share: float
+    accounts: int
+    output_tokens: int
+    capability: str | None
+    harvested: float | None
+
+
+@dataclass(frozen=True)
 class Artefact:
     """What members share: ``members`` of the campaign and ``accounts`` of the whole log carry it."""
 
@@ -184,6 +197,7 @@ class Campaign:
     edges: tuple[Edge, ...]
     harvest: tuple[Harvest, ...]
     losses: tuple[Loss, ...]
+    tenants: tuple[Tenant, ...]
     observed: tuple[Claim, ...]
     inferred: tuple[Claim, ...]
     counter: tuple[Claim, ...]

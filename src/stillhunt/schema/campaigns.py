@@ -118,11 +118,29 @@ HARM_BY_MODEL = pa.schema(
 """What left through a campaign, by capability and model; null where the log names none. The rows of a campaign add up
 to its ``harm``."""
 
+TENANTS = pa.schema(
+    [
+        ("campaign_id", pa.string()),
+        ("tenant", pa.int32()),
+        ("requests", pa.int64()),
+        ("share", pa.float64()),
+        ("accounts", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("capability", pa.string()),
+        ("harvested", pa.float64()),
+    ]
+)
+"""Parts of a campaign's traffic that one text runs through which hardly anybody else sends, the largest first.
+``share`` of the exchanges whose prompts have a full sketch; ``accounts`` of the campaign that carry it; ``capability``
+the commonest; ``harvested`` the share of labelled exchanges that ask for what distillation is after, null without
+labels."""
+
 EVIDENCE_TABLES = {
     "timeline": TIMELINE,
     "artefacts": ARTEFACTS,
     "edges": EDGES,
     "harvest": HARVEST,
     "harm": HARM_BY_MODEL,
+    "tenants": TENANTS,
 }
 """Written to ``evidence/<name>.parquet`` beside ``campaigns.parquet``."""
