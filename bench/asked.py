@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from bench.result import OUT
+from bench.result import OUT, Row, show, write
 
 
 def parser(
@@ -29,6 +30,19 @@ def parser(
         "--page", action="store_true", help="write the table into the docs; alone: of the last run"
     )
     return made
+
+
+def told(
+    name: str,
+    given: argparse.Namespace,
+    measured: Sequence[Row],
+    tell: Callable[[Sequence[Mapping[str, Any]]], None],
+) -> None:
+    """Shows and writes the figures of a run, and puts them into the docs by ``tell`` where that was asked for."""
+    show(measured)
+    print(f"written to {write(name, measured)}")
+    if given.page:
+        tell([asdict(row) for row in measured])
 
 
 def last_run(name: str, given: argparse.Namespace) -> list[dict[str, Any]] | None:

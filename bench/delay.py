@@ -20,7 +20,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from bench.asked import last_run, parser
+from bench.asked import last_run, parser, told
 from bench.page import table, write_between
-from bench.result import Row, share, show, write
+from bench.result import Row, share, write
 from bench.simulated import FIRST_SEED, Truth, flags, make, scanned
 
 from stillhunt.schema.requests import TIMESTAMP
@@ -262,10 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measure(chosen, FIRST_SEED + number, daily)
         measured += rows(chosen, daily)
         write("delay", measured)
-    show(measured)
-    print(f"written to {write('delay', measured)}")
-    if given.page:
-        tell([asdict(row) for row in measured])
+    told("delay", given, measured, tell)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.asked import last_run, parser
+from bench.asked import last_run, parser, told
 from bench.page import table, write_between
-from bench.result import Row, share, show, write
+from bench.result import Row, share
 from bench.simulated import FIRST_SEED, Truth, flags, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
@@ -119,10 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 flush=True,
             )
         measured += rows(profile, tally)
-    show(measured)
-    print(f"written to {write('detection', measured)}")
-    if given.page:
-        tell([asdict(row) for row in measured])
+    told("detection", given, measured, tell)
 
 
 if __name__ == "__main__":

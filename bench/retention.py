@@ -21,15 +21,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from bench.asked import last_run, parser
+from bench.asked import last_run, parser, told
 from bench.detection import Tally, count
 from bench.page import table, write_between
-from bench.result import Row, share, show, write
+from bench.result import Row, share, write
 from bench.simulated import FIRST_SEED, Truth, grouped, ingested, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
@@ -165,10 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{profile}, {number + 1} logs: {counts}", flush=True)
         measured += rows(profile, kept)
         write("retention", measured)
-    show(measured)
-    print(f"written to {write('retention', measured)}")
-    if given.page:
-        tell([asdict(row) for row in measured])
+    told("retention", given, measured, tell)
 
 
 if __name__ == "__main__":
