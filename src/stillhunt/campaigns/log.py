@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stillhunt.engines.duckdb import DuckDB, quoted
 from stillhunt.errors import InputError
@@ -78,6 +81,17 @@ def _filled(engine: DuckDB, table: str) -> tuple[int, frozenset[str]]:
     counts = ", ".join(f'count("{name}") AS "{name}"' for name in columns)
     (row,) = engine.table(f"SELECT count(*) AS all_rows, {counts} FROM {table}").to_pylist()
     return int(row["all_rows"]), frozenset(name for name in columns if row[name] > 0)
+
+
+def by_group(groups: Sequence[NDArray[np.int32]]) -> pa.Table:
+    """Groups of accounts as rows for SQL: ``grp``, counting from 0, and ``account``."""
+    sizes = [len(group) for group in groups]
+    return pa.table(
+        {
+            "grp": np.repeat(np.arange(len(groups), dtype=np.int32), sizes),
+            "account": np.concatenate([np.zeros(0, dtype=np.int32), *groups]),
+        }
+    )
 
 
 def sql_list(values: list[str] | tuple[str, ...]) -> str:

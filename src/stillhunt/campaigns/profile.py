@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.log import Log
+from stillhunt.campaigns.log import Log, by_group
 from stillhunt.campaigns.tenants import Tenant, tenants
 
 
@@ -81,15 +81,7 @@ def profiles(
         inside[group] = True
     rest = np.flatnonzero(~inside).astype(np.int32)
     all_groups = [*groups, rest if len(rest) else np.arange(log.accounts, dtype=np.int32)]
-    log.engine.register(
-        "grouped",
-        pa.table(
-            {
-                "grp": np.repeat(np.arange(len(all_groups), dtype=np.int32), [len(g) for g in all_groups]),
-                "account": np.concatenate(all_groups),
-            }
-        ),
-    )
+    log.engine.register("grouped", by_group(all_groups))
     texts = _text_facts(log)
     people = _account_facts(log)
     log.engine.unregister("grouped")

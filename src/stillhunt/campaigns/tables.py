@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -206,16 +206,7 @@ def edges(log: Log, evidence: Evidence, graph: Graph, named: Sequence[Named]) ->
 def tenants(found: Iterable[tuple[str, Sequence[Tenant] | None]]) -> pa.Table:
     """Schema TENANTS, from each campaign's id and its tenants."""
     rows = [
-        {
-            "campaign_id": campaign_id,
-            "tenant": number,
-            "requests": tenant.requests,
-            "share": tenant.share,
-            "accounts": tenant.accounts,
-            "output_tokens": tenant.output_tokens,
-            "capability": tenant.capability,
-            "harvested": tenant.harvested,
-        }
+        {"campaign_id": campaign_id, "tenant": number} | asdict(tenant)
         for campaign_id, group in found
         for number, tenant in enumerate(group or (), 1)
     ]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from stillhunt.campaigns.log import Log, sql_list
+from stillhunt.campaigns.log import Log, by_group, sql_list
 from stillhunt.schema.requests import HARVESTED_CAPABILITIES, SKETCH_SLOTS
 
 OWN = 0.8
@@ -73,9 +73,10 @@ def tenants(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[tuple[Tenant,
 
 class _Part:
     """The sketched traffic of one group. rows: account, exchanges, tokens and labels per text; ``text`` is the place of
-    each row's text in ``keys``, shape (texts, SKETCH_SLOTS), which holds slot and value as one number. values: those
-    that LEAST texts and LEAST accounts have, ascending; number: the texts that have each; every: the inverse of the
-    share of the group's texts that was looked at."""
+    each row's text in ``keys``, shape (texts, SKETCH_SLOTS), which holds slot and value as one number, and in ``at``,
+    which holds the place of each among the ``distinct`` ones. values: those that LEAST texts and LEAST accounts have,
+    ascending, which stand at the places ``common``; number: the texts that have each; every: the inverse of the share
+    of the group's texts that was looked at."""
 
     def __init__(self, rows: pa.Table) -> None:
         self.rows = rows
@@ -92,8 +93,7 @@ class _Part:
         pairs = np.unique(self.at[self.text[row], slot] * people + account[row])
         senders = np.bincount(pairs // people, minlength=len(known))
         common &= senders >= LEAST
-        self.place = np.cumsum(common) - 1
-        self.place[~common] = -1
+        self.distinct, self.common = len(known), np.flatnonzero(common)
         self.values, self.number = known[common], count[common]
         self.every = max(1.0, float(rows["texts"][0].as_py()) / len(first)) if len(first) else 1.0
 
@@ -101,11 +101,13 @@ class _Part:
         own = self.number * self.every >= OWN * everywhere.texts_with(self.values)
         if not own.any():
             return ()
-        renumbered = np.where(own, np.cumsum(own) - 1, -1)
-        place = np.where(self.place >= 0, renumbered[self.place], -1)[self.at]
-        text, slot = np.nonzero(place >= 0)
-        shape = (len(self.keys), int(own.sum()))
-        carried = coo_matrix((np.ones(len(text)), (text, place[text, slot])), shape=shape).tocsr()
+        owned = self.common[own]
+        place = np.full(self.distinct, -1)
+        place[owned] = np.arange(len(owned))
+        number = place[self.at]
+        text, slot = np.nonzero(number >= 0)
+        shape = (len(self.keys), len(owned))
+        carried = coo_matrix((np.ones(len(text)), (text, number[text, slot])), shape=shape).tocsr()
         together = (carried.T @ carried).tocoo()
         tied = together.data >= LEAST
         edges = (together.data[tied], (together.row[tied], together.col[tied]))
@@ -203,12 +205,7 @@ def _keys(sketches: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
     """Each group's exchanges with a sketched prompt, by account, text and capability."""
-    sizes = [len(group) for group in groups]
-    members = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int32)
-    log.engine.register(
-        "tenanted",
-        pa.table({"grp": np.repeat(np.arange(len(groups), dtype=np.int32), sizes), "account": members}),
-    )
+    log.engine.register("tenanted", by_group(groups))
     labelled = "capability" in log.filled
     tokens = "sum(output_tokens)" if "output_tokens" in log.filled else "0"
     rows = log.engine.table(

@@ -129,7 +129,7 @@ def _campaign(
         harvest=harvest,
         losses=_losses(evidence["harm"]),
         tenants=tuple(
-            Tenant(**{name: value for name, value in tenant.items() if name != "campaign_id"})
+            Tenant(**_of_campaign(tenant))
             for tenant in sorted(evidence["tenants"], key=lambda row: int(row["tenant"]))
         ),
         observed=tuple(of("observed")),
@@ -137,7 +137,7 @@ def _campaign(
         counter=tuple(of("counter")),
         readings=tuple(of("reading")),
         artefacts=tuple(
-            Artefact(**{name: value for name, value in artefact.items() if name != "campaign_id"})
+            Artefact(**_of_campaign(artefact))
             for artefact in sorted(evidence["artefacts"], key=lambda a: (a["log10_p"], a["artefact"]))
         ),
         members=tuple(members),
@@ -202,10 +202,15 @@ def _claim(finding: Finding, digests: Mapping[str, str]) -> Claim:
     )
 
 
+def _of_campaign(row: Row) -> Row:
+    """A row of an evidence table without the campaign that it is of."""
+    return {name: value for name, value in row.items() if name != "campaign_id"}
+
+
 def _harvest(rows: Sequence[Row]) -> tuple[Harvest, ...]:
     return tuple(
         Harvest(
-            **{name: value for name, value in row.items() if name != "campaign_id"},
+            **_of_campaign(row),
             ratio=row["share"] / row["background_share"] if row["background_share"] else None,
         )
         for row in sorted(rows, key=lambda row: (-row["share"], row["capability"]))
@@ -215,7 +220,7 @@ def _harvest(rows: Sequence[Row]) -> tuple[Harvest, ...]:
 def _losses(rows: Sequence[Row]) -> tuple[Loss, ...]:
     """The dearest first."""
     return tuple(
-        Loss(**{name: value for name, value in row.items() if name != "campaign_id"})
+        Loss(**_of_campaign(row))
         for row in sorted(
             rows, key=lambda row: (-row["output_tokens"], row["capability"] or "", row["model"] or "")
         )
