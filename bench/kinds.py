@@ -24,7 +24,7 @@ from bench.simulated import FIRST_SEED, account_ids, make, opened
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from stillhunt.campaigns.kinds import BIAS, KINDS_V1, named, traits_of
+from stillhunt.campaigns.kinds import BIAS, EXCUSES, KINDS_V1, named, traits_of
 from stillhunt.campaigns.pipeline import ScanSettings, find_groups
 from stillhunt.campaigns.profile import profiles
 from stillhunt.campaigns.result import with_members
@@ -108,6 +108,8 @@ def weights() -> NDArray[np.float64]:
 def confidences(model: NDArray[np.float64], found: Sequence[Case]) -> NDArray[np.float64]:
     """Shape (cases, kinds)."""
     scores = np.array([[*case.traits, 1.0] for case in found]) @ model.T
+    excused = np.array([case.traits[NAMES.index(EXCUSES)] > 0 for case in found])
+    scores[excused, KINDS.index("distillation")] = -np.inf
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 

@@ -97,6 +97,19 @@ def test_a_crowd_around_one_popular_thing_is_not_accused() -> None:
     assert judge_kind(group, REST, loose).kind != "distillation"
 
 
+@pytest.mark.parametrize("family", ["timing", "hand_off", "life_cycle", "payment"])
+def test_customers_of_one_service_are_not_accused_without_a_tie_that_they_would_not_share(
+    family: str,
+) -> None:
+    """A program, addresses and a template are a service's; what tells one hand is none of these."""
+    group, nats = ARCHETYPES["distillation"]
+    service = dict.fromkeys(nats, 0.0) | {"client": 500.0, "network": 300.0}
+    excused = judge_kind(group, REST, service)
+    assert excused.confidences["distillation"] == 0.0
+    assert excused.kind != "distillation"
+    assert judge_kind(group, REST, service | {family: 4.0}).confidences["distillation"] > 0.0
+
+
 @pytest.mark.parametrize("share", ["same_org", "contract"])
 def test_accounts_that_say_they_belong_together_are_not_accused(share: str) -> None:
     group = replace(ARCHETYPES["distillation"][0], **{share: 1.0})

@@ -90,6 +90,9 @@ SURE = 0.5
 """Least confidence with which a kind is named; below it the kind is ``unclear``."""
 ACCUSES = 0.7
 """As SURE, for distillation: the one kind that accuses."""
+EXCUSES = "gateway"
+"""The trait beside which no group is called distillation: a service whose program runs on its customers' accounts
+shares with a harvest what it asks for, its program and its addresses."""
 
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
@@ -102,6 +105,8 @@ def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> Kind
             for kind, weights in KINDS_V1.items()
         ]
     )
+    if EXCUSES in values:
+        scores[list(KINDS_V1).index("distillation")] = -np.inf
     odds = np.exp(scores - scores.max())
     confidence = dict(zip(KINDS_V1, (odds / odds.sum()).tolist(), strict=True))
     kind = named(confidence)
