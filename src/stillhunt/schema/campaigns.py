@@ -135,6 +135,23 @@ TENANTS = pa.schema(
 the commonest; ``harvested`` the share of labelled exchanges that ask for what distillation is after, null without
 labels."""
 
+FAMILY_NATS = pa.struct([("family", pa.string()), ("nats", pa.float64())])
+
+OPERATORS = pa.schema(
+    [
+        ("operator_id", pa.string()),
+        ("campaign_id", pa.string()),
+        ("with_campaign", pa.string()),
+        ("nats", pa.float64()),
+        ("q_value", pa.float64()),
+        ("families", pa.list_(FAMILY_NATS)),
+        ("reasons", pa.list_(pa.string())),
+    ]
+)
+"""Campaigns that are probably one operator's, one row for each of the two that a pair ties. ``nats``: logarithm of the
+e-value that the two draw what they use from one stock; ``families`` what each family of evidence adds to it, the
+strongest first; ``reasons`` what was counted, in words. An operator is what accepted pairs connect."""
+
 EVIDENCE_TABLES = {
     "timeline": TIMELINE,
     "artefacts": ARTEFACTS,
@@ -142,5 +159,6 @@ EVIDENCE_TABLES = {
     "harvest": HARVEST,
     "harm": HARM_BY_MODEL,
     "tenants": TENANTS,
+    "operators": OPERATORS,
 }
 """Written to ``evidence/<name>.parquet`` beside ``campaigns.parquet``."""
