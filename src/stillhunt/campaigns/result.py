@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillhunt.campaigns import tables
+from stillhunt.campaigns.attribution import Actor, attribute
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.explain import Case, explain
 from stillhunt.campaigns.groups import Conduct
@@ -22,6 +23,7 @@ from stillhunt.campaigns.kinds import KindVerdict, judge_kind
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.membership import memberships
 from stillhunt.campaigns.neighbours import Graph
+from stillhunt.campaigns.operators import explain_ties, may_be_compared, operators, to_name
 from stillhunt.campaigns.partition import Group
 from stillhunt.campaigns.profile import Profile, profiles
 from stillhunt.campaigns.signals.model import MODEL
@@ -111,6 +113,18 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         "harm": tables.harm(log, price_usd_per_mtok),
         "tenants": tables.tenants((f.campaign_id, f.profile.tenants) for f in found),
     }
+    actors = [
+        Actor(
+            f.campaign_id,
+            f.kind.kind,
+            f.members,
+            may_be_compared(f.kind.kind, len(f.members), len(_licensed(f, uses))),
+        )
+        for f in found
+    ]
+    ties = attribute(log, evidence, scanned.summary, actors, scanned.verdicts.level)
+    words = tables.artefact_names(log, evidence, names, to_name(evidence, ties))
+    tabled["operators"] = operators(evidence, actors, ties, words)
     log.engine.unregister("campaign_members")
     cited = {"inputs_digest": inputs_digest} | {name: table_digest(table) for name, table in tabled.items()}
     harvested = _harvested(tabled["harvest"])
@@ -126,6 +140,7 @@ def explained(scanned: Scanned, price_usd_per_mtok: float, inputs_digest: str) -
         covered = Counter(licensed.values())
         case = Case(f.campaign_id, f.group, f.members, f.profile, f.kind, alike, scanned.conduct, covered)
         findings += explain(case, rest, evidence, cited)
+    findings += explain_ties(evidence, actors, ties, words, cited)
     return Campaigns(
         pa.Table.from_pylist(rows, schema=CAMPAIGNS).sort_by([("score", "descending")]),
         pa.Table.from_pylist(members, schema=MEMBERS),

@@ -138,7 +138,7 @@ def artefacts(log: Log, evidence: Evidence, names: Mapping[int, str], named: Seq
             values = (*where, str(a), inside, int(evidence.popularity[a]), expected, -nats / np.log(10))
             for name, value in zip(ARTEFACTS.names, values, strict=True):
                 rows[name].append(value)
-    words = _artefact_names(log, evidence, names, [int(str(a)) for a in rows["artefact"]])
+    words = artefact_names(log, evidence, names, [int(str(a)) for a in rows["artefact"]])
     rows["artefact"] = [words[int(str(a))] for a in rows["artefact"]]
     return pa.table(rows, schema=ARTEFACTS).sort_by([("campaign_id", "ascending"), ("log10_p", "ascending")])
 
@@ -161,9 +161,10 @@ def _concentrated(evidence: Evidence, members: NDArray[np.int32]) -> list[tuple[
     return chosen
 
 
-def _artefact_names(
+def artefact_names(
     log: Log, evidence: Evidence, names: Mapping[int, str], wanted: Sequence[int]
 ) -> dict[int, str]:
+    """Words for artefacts. names: per signal, the SQL that gives them; of a signal without, artefacts have none."""
     words: dict[int, str] = {}
     distinct = np.unique(np.array(wanted, dtype=np.int64))
     for s, sql in names.items():

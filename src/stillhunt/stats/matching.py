@@ -13,8 +13,8 @@ smaller, since ``1 / (1 + x)`` is convex (Jensen). The mean over B's draws, ``su
 e-value, whatever B's accounts have in common: a thousand accounts with one card are one draw, and so it never exceeds
 n + 1. What others use as well wins nothing.
 
-Source: own; e-values after Vovk and Wang (2021), the exchangeability argument after conformal prediction (Vovk, Gammerman
-and Shafer 2005).
+Source: own; e-values after Vovk and Wang (2021), the exchangeability argument after conformal prediction (Vovk,
+Gammerman and Shafer 2005).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 STAKE = 0.5
-"""Share of the stake that is bet. On several independent bets the product then is the mean over all choices of bets that
-might have been made, so a bet that loses costs ``log 2`` and decides nothing."""
+"""Share of the stake that is bet. The product over several bets then is the mean over all choices among them, so a bet
+that loses costs ``log 2`` and decides nothing."""
 SCALES_H = np.array([1.0, 6.0, 24.0])
 """Hours within which whoever succeeds is bet to begin; the stake is divided evenly."""
 AFTER = 0.75
@@ -32,7 +32,7 @@ AFTER = 0.75
 
 
 def share_elsewhere(held: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each artefact among the draws of ``others`` actors, who hold ``held`` of it in sum, and one draw more."""
+    """Share of each artefact among the draws of ``others`` actors, who hold ``held`` of it in sum, and one draw."""
     share: NDArray[np.float64] = (1.0 + held) / (1.0 + others)
     return share
 
