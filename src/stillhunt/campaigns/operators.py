@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -202,7 +203,7 @@ def _succeeded(actors: Sequence[Actor], each: Succession, words: Mapping[int, st
     what = "" if each.artefact is None else f" to use what the two share ({words[each.artefact]})"
     return (
         f"{each.wave.accounts:,} of {len(before.members):,} accounts of campaign {before.campaign_id} were closed "
-        f"within a day; {abs(delay):.1f} hours {'after' if delay >= 0 else 'before'} the first closure, campaign "
+        f"within {max(1, math.ceil(each.wave.ends_h - each.wave.begins_h))} h; {abs(delay):.1f} hours {'after' if delay >= 0 else 'before'} the first closure, campaign "
         f"{after.campaign_id} began{what}."
     )
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.log import Log
 from stillhunt.stats.matching import succession
 
-WAVE_H = 24.0
-"""Hours within which closures are one wave."""
+GAP_H = 4.0
+"""Most hours between two closures of one wave."""
 WAVE_SHARE = 0.5
 """Least share of a campaign's accounts that a wave closes, three at least."""
 UNKNOWN_H = 24.0
@@ -54,9 +54,10 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Wave:
-    """Closures of a campaign within WAVE_H: the first of them, and how many."""
+    """Closures of a campaign, each within GAP_H of the one before: the first, the last, and how many."""
 
     begins_h: float
+    ends_h: float
     accounts: int
 
 
@@ -90,15 +91,13 @@ def _hours(times: pa.ChunkedArray, since: pa.Scalar) -> NDArray[np.float64]:
 
 
 def wave(closed_h: NDArray[np.float64]) -> Wave | None:
-    """The densest wave of closures among a campaign's accounts, if it closes WAVE_SHARE of them."""
+    """The largest wave of closures among a campaign's accounts, if it closes WAVE_SHARE of them."""
     closed = np.sort(closed_h[~np.isnan(closed_h)])
-    if not len(closed):
+    waves = np.split(closed, np.flatnonzero(np.diff(closed) > GAP_H) + 1)
+    largest = max(waves, key=len)
+    if len(largest) < max(3.0, WAVE_SHARE * len(closed_h)):
         return None
-    within = np.searchsorted(closed, closed + WAVE_H, side="right") - np.arange(len(closed))
-    densest = int(np.argmax(within))
-    if within[densest] < max(3.0, WAVE_SHARE * len(closed_h)):
-        return None
-    return Wave(float(closed[densest]), int(within[densest]))
+    return Wave(float(largest[0]), float(largest[-1]), len(largest))
 
 
 def follows(

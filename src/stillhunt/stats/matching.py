@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 STAKE = 0.5
 """Share of the stake that is bet. The product over several bets then is the mean over all choices among them, so a bet
 that loses costs ``log 2`` and decides nothing."""
-SCALES_H = np.array([1.0, 6.0, 24.0])
-"""Hours within which whoever succeeds is bet to begin; the stake is divided evenly."""
+AFTER_H = np.array([1.0, 6.0, 24.0])
+"""Mean delays, hours, at which whoever succeeds is bet to begin; that stake is divided evenly."""
+BEFORE_H = 1.0
+"""The same for beginning before, when accounts fail that are not closed yet."""
 AFTER = 0.75
 """Share of the stake on beginning after, not before."""
 
@@ -49,12 +51,11 @@ def succession(delay_h: float, usual_per_h: float) -> float:
     """e-value that a beginning ``delay_h`` hours after an end (negative: before) is tied to it.
 
     usual_per_h: density of beginnings at that moment under the null, in which they do not heed the end. The bet is a
-    mixture of exponential delays, of which 1 - AFTER comes before the end; over the null it is a ratio of densities, so
-    its expectation is 1.
+    mixture of exponential delays to either side; over the null it is a ratio of densities, so its expectation is 1.
     """
-    side = AFTER if delay_h >= 0 else 1.0 - AFTER
-    bet = side * np.mean(np.exp(-abs(delay_h) / SCALES_H) / SCALES_H)
-    return float(bet / usual_per_h)
+    after = AFTER * np.mean(np.exp(-delay_h / AFTER_H) / AFTER_H) if delay_h >= 0 else 0.0
+    before = (1.0 - AFTER) * np.exp(delay_h / BEFORE_H) / BEFORE_H if delay_h < 0 else 0.0
+    return float((after + before) / usual_per_h)
 
 
 def staked(e: NDArray[np.float64] | float) -> float:
