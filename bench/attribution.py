@@ -4,9 +4,9 @@
 
 A campaign that is found counts as the pool's from which most of its accounts are. Two campaigns are one operator's when
 they are parts of one pool, or of pools that work for one laboratory, as the two of ``two_pools`` do: on a ban, the
-traffic of the first moves to the second. Told are, per profile, the pairs of one operator that are joined, and the pairs
-of different operators that are. Trial farms have no name in the truth; pairs of two such are counted apart. ``joined``
-pairs, apart or through others, are those with the same ``operator_id``.
+traffic of the first moves to the second. Told are, per profile, the pairs of one operator that are joined, directly or
+through others, and the pairs of different operators that are. Trial farms have no name in the truth; pairs of two such
+are counted apart.
 
 Logs have seeds from 31 upwards; bets and bounds were chosen on others.
 """
@@ -33,8 +33,9 @@ from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.scenarios import SCENARIOS, scenario
 
 FIRST_SEED = 31
-SEEDS = {"small": 1, "full": 6}
-PROFILES = ("two_pools", "demo", "first_reports")
+SCALES = ("small", "full")
+LOGS = {"two_pools": 6, "demo": 3, "first_reports": 3}
+"""Logs of each profile at full scale; at small scale one."""
 ONE, DIFFERENT, UNNAMED = "of one operator", "of different operators", "of farms without a name"
 RELATIONS = (ONE, DIFFERENT, UNNAMED)
 CLASSES = ("distillation", "other kinds")
@@ -135,13 +136,14 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    given = parser("attribution", __doc__, SEEDS, tuple(SCENARIOS)).parse_args(arguments)
+    given = parser("attribution", __doc__, SCALES, tuple(SCENARIOS)).parse_args(arguments)
     if (last := last_run("attribution", given)) is not None:
         tell(last)
         return
     measured: list[Row] = []
-    for name in given.profile or PROFILES:
-        seeds = range(FIRST_SEED, FIRST_SEED + (given.seeds or SEEDS[given.scale]))
+    for name in given.profile or LOGS:
+        logs = given.seeds or (LOGS.get(name, 1) if given.scale == "full" else 1)
+        seeds = range(FIRST_SEED, FIRST_SEED + logs)
         measured += rows(name, [pair for seed in seeds for pair in measure(name, seed)])
         write("attribution", measured)
     show(measured)

@@ -3,7 +3,8 @@
 An operator whose accounts are banned goes on with others, and buys cards, mail, exits and programs for several pools
 at once. What two campaigns use is compared per signal by the e-value of ``stats.matching``, in which a campaign counts
 as one draw however many accounts it has; the mean over the signals of a family, staked by half, is what the family
-says. The product over families is an e-value for the pair.
+says. The product over families is an e-value for the pair. An account without an artefact of a signal draws nothing,
+which matches nobody; a signal that neither campaign shows is not asked.
 
 Null: campaigns and other accounts draw what they use from this log independently of one another: what an account of
 one campaign uses is as likely to be met on any other actor's account, be it another campaign's, a stranger's or a
@@ -88,21 +89,23 @@ class Tie:
 
 @dataclass(frozen=True)
 class Stocks:
-    """What actors hold. Rows of ``share`` and ``weight`` are campaigns, columns artefacts: the share of an artefact in
-    the campaign's holdings, and the sum over accounts of their shares. accounts: campaigns by signals, members that
-    show it. Of all actors (a campaign is one, and so is each account in none) by artefact or signal: ``by_actor``
-    and ``actors``; of all accounts ``by_account`` and ``present``; of those of a country ``by_country`` (artefacts,
-    countries) and ``there`` (signals, countries)."""
+    """What actors draw: an account, one of its artefacts of a signal at random, or nothing if it has none; a campaign,
+    what one of its accounts at random draws.
+
+    Rows of ``share`` and ``weight`` are campaigns, columns artefacts: the chance that a campaign's draw is the
+    artefact, and the sum over its accounts of theirs. shows: campaigns by signals, whether any account has one. Over
+    all actors, of which a campaign is one and so is each account in none, chances add up to ``by_actor``; over all
+    accounts to ``by_account``, over those of a country to ``by_country`` (artefacts, countries). actors: how many;
+    there: accounts per country."""
 
     evidence: Evidence
     members: Sequence[NDArray[np.int32]]
     share: sparse.csr_array
     weight: sparse.csr_array
-    accounts: NDArray[np.float64]
+    shows: NDArray[np.bool_]
     by_actor: NDArray[np.float64]
-    actors: NDArray[np.float64]
+    actors: int
     by_account: NDArray[np.float64]
-    present: NDArray[np.float64]
     by_country: sparse.csr_array
     there: NDArray[np.float64]
 
@@ -111,52 +114,42 @@ def stocks(evidence: Evidence, groups: Sequence[NDArray[np.int32]]) -> Stocks:
     """What each group holds, and everybody else. groups: account numbers, disjoint."""
     artefacts = len(evidence.signal)
     account = evidence.link_accounts()
-    signal = evidence.signal[evidence.artefact]
-    part = 1.0 / evidence.activity[account, signal]
+    part = 1.0 / evidence.activity[account, evidence.signal[evidence.artefact]]
     group_of = np.full(evidence.accounts, -1, dtype=np.int64)
     for number, members in enumerate(groups):
         group_of[members] = number
-    shows = (evidence.activity > 0).astype(np.float64)
-    counted = np.array([shows[members].sum(axis=0) for members in groups]).reshape(
-        len(groups), shows.shape[1]
-    )
     inside = group_of[account] >= 0
     rows, columns = group_of[account][inside], evidence.artefact[inside]
     shape = (len(groups), artefacts)
-    weight = sparse.csr_array((part[inside], (rows, columns)), shape=shape)
-    share = sparse.csr_array((part[inside] / counted[rows, signal[inside]], (rows, columns)), shape=shape)
-    alone = np.bincount(evidence.artefact[~inside], weights=part[~inside], minlength=artefacts).astype(
-        np.float64
-    )
+    size = np.array([len(members) for members in groups], dtype=np.float64)
+    share = sparse.csr_array((part[inside] / size[rows], (rows, columns)), shape=shape)
+    alone = np.bincount(evidence.artefact[~inside], weights=part[~inside], minlength=artefacts)
     countries = int(evidence.country.max(initial=0)) + 1
-    there = np.zeros((shows.shape[1], countries))
-    np.add.at(there.T, evidence.country, shows)
     return Stocks(
         evidence,
         groups,
         share,
-        weight,
-        counted,
-        alone + np.asarray(share.sum(axis=0)).ravel(),
-        shows[group_of < 0].sum(axis=0) + (counted > 0).sum(axis=0),
+        sparse.csr_array((part[inside], (rows, columns)), shape=shape),
+        np.array([(evidence.activity[members] > 0).any(axis=0) for members in groups], dtype=np.bool_),
+        alone.astype(np.float64) + np.asarray(share.sum(axis=0)).ravel(),
+        int((group_of < 0).sum()) + len(groups),
         np.bincount(evidence.artefact, weights=part, minlength=artefacts).astype(np.float64),
-        shows.sum(axis=0),
         sparse.csr_array(
             (part, (evidence.artefact, evidence.country[account])), shape=(artefacts, countries)
         ),
-        there,
+        np.bincount(evidence.country, minlength=countries).astype(np.float64),
     )
 
 
 def compare(held: Stocks, a: int, b: int) -> tuple[dict[str, float], list[tuple[int, float]]]:
-    """Nats of each link family that two groups show, and what each artefact that both hold adds to its signal's
+    """Nats of each link family that one of two groups shows, and what each artefact that both hold adds to its signal's
     e-value, the largest first."""
     evidence = held.evidence
     common = np.intersect1d(_row(held.share, a)[0], _row(held.share, b)[0])
     own, theirs = (_values(held.share, group, common) for group in (a, b))
     adds = match(own, theirs, _elsewhere(held, a, b, common, own + theirs))
     e = np.bincount(evidence.signal[common], weights=adds, minlength=len(evidence.signals))
-    asked = _asked(evidence) & (held.accounts[a] > 0) & (held.accounts[b] > 0)
+    asked = _asked(evidence) & (held.shows[a] | held.shows[b])
     family = evidence.family_of()
     families = {
         name: staked(e[asked & (family == f)])
@@ -177,24 +170,22 @@ def _elsewhere(
     """Share of each artefact among the others: of actors, of accounts, or of the accounts of either's countries, where
     the share is drawn towards that in the world by PRIOR_LINKS accounts; the largest."""
     evidence = held.evidence
-    signal = evidence.signal[common]
-    actors = share_elsewhere(np.maximum(held.by_actor[common] - both, 0.0), held.actors[signal] - 2.0)
+    actors = share_elsewhere(np.maximum(held.by_actor[common] - both, 0.0), held.actors - 2.0)
     taken = _values(held.weight, a, common) + _values(held.weight, b, common)
-    left = held.present - held.accounts[a] - held.accounts[b]
-    accounts = share_elsewhere(np.maximum(held.by_account[common] - taken, 0.0), left[signal])
+    left = evidence.accounts - len(held.members[a]) - len(held.members[b])
+    accounts = share_elsewhere(np.maximum(held.by_account[common] - taken, 0.0), float(left))
     world = np.maximum(actors, accounts)
     here, there = held.by_country[common].toarray(), held.there.copy()
-    homes = np.zeros((2, there.shape[1]))
+    homes = np.zeros((2, len(there)))
     for side, group in enumerate((a, b)):
         members = held.members[group]
-        homes[side] = np.bincount(evidence.country[members], minlength=there.shape[1]) / len(members)
-        np.subtract.at(
-            there.T, evidence.country[members], (evidence.activity[members] > 0).astype(np.float64)
-        )
-        account, artefact = links_among(evidence, members, common)
-        part = 1.0 / evidence.activity[account, signal[artefact]]
-        np.subtract.at(here, (artefact, evidence.country[account]), part)
-    local = (np.maximum(here, 0.0) + PRIOR_LINKS * world[:, None]) / (there[signal] + PRIOR_LINKS)
+        home = np.bincount(evidence.country[members], minlength=len(there))
+        homes[side] = home / len(members)
+        there -= home
+        account, place = links_among(evidence, members, common)
+        part = 1.0 / evidence.activity[account, evidence.signal[common[place]]]
+        np.subtract.at(here, (place, evidence.country[account]), part)
+    local = (np.maximum(here, 0.0) + PRIOR_LINKS * world[:, None]) / (there + PRIOR_LINKS)
     largest: NDArray[np.float64] = np.maximum(world, (local @ homes.T).max(axis=1, initial=0.0))
     return largest
 
@@ -234,7 +225,7 @@ def promising(held: Stocks, compared: Sequence[int]) -> list[tuple[int, int]]:
         if not len(columns):
             continue
         share = held.share[list(compared)][:, columns]
-        lowest = np.maximum(held.by_actor[columns] - 1.0, 1.0) / max(held.actors[s] - 1.0, 1.0)
+        lowest = np.maximum(held.by_actor[columns] - 1.0, 1.0) / max(held.actors - 1.0, 1.0)
         bound = ((share * (1.0 / lowest)) @ share.T).toarray()
         reaches |= np.log1p(STAKE * (bound - 1.0)) >= LEAST_NATS
     return [(compared[i], compared[j]) for i, j in zip(*np.nonzero(np.triu(reaches, 1)), strict=True)]

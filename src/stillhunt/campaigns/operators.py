@@ -200,11 +200,12 @@ def _reasons(
 def _succeeded(actors: Sequence[Actor], each: Succession, words: Mapping[int, str]) -> str:
     before, after = actors[each.before], actors[each.after]
     delay = each.began_h - each.wave.begins_h
+    lasted = max(1, math.ceil(each.wave.ends_h - each.wave.begins_h))
+    when = f"{abs(delay):.1f} hours {'after' if delay >= 0 else 'before'} the first closure"
     what = "" if each.artefact is None else f" to use what the two share ({words[each.artefact]})"
     return (
         f"{each.wave.accounts:,} of {len(before.members):,} accounts of campaign {before.campaign_id} were closed "
-        f"within {max(1, math.ceil(each.wave.ends_h - each.wave.begins_h))} h; {abs(delay):.1f} hours {'after' if delay >= 0 else 'before'} the first closure, campaign "
-        f"{after.campaign_id} began{what}."
+        f"within {lasted} h; {when}, campaign {after.campaign_id} began{what}."
     )
 
 

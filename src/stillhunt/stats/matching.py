@@ -33,7 +33,7 @@ AFTER = 0.75
 """Share of the stake on beginning after, not before."""
 
 
-def share_elsewhere(held: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def share_elsewhere(held: NDArray[np.float64], others: float) -> NDArray[np.float64]:
     """Share of each artefact among the draws of ``others`` actors, who hold ``held`` of it in sum, and one draw."""
     share: NDArray[np.float64] = (1.0 + held) / (1.0 + others)
     return share
