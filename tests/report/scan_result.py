@@ -24,6 +24,7 @@ from stillhunt.schema.campaigns import (
     HARM_BY_MODEL,
     HARVEST,
     MEMBERS,
+    OPERATORS,
     TENANTS,
     TIMELINE,
 )
@@ -107,7 +108,10 @@ def write_scan_result(
     background = _arrivals(rng, times, 4_900.0 * DAYS * 16, 0.75)
     rows: dict[str, list[dict[str, Any]]] = {
         name: []
-        for name in ("campaigns", "members", "timeline", "artefacts", "edges", "harvest", "harm", "tenants")
+        for name in (
+            *("campaigns", "members", "timeline", "artefacts", "edges", "harvest", "harm"),
+            *("tenants", "operators"),
+        )
     }
     findings: list[Finding] = []
     for shape in shapes:
@@ -120,6 +124,7 @@ def write_scan_result(
         ("harvest", HARVEST),
         ("harm", HARM_BY_MODEL),
         ("tenants", TENANTS),
+        ("operators", OPERATORS),
     ):
         pq.write_table(pa.Table.from_pylist(rows[name], schema), directory / "evidence" / f"{name}.parquet")
     pq.write_table(pa.Table.from_pylist(rows["campaigns"], CAMPAIGNS), directory / "campaigns.parquet")

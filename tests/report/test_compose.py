@@ -15,7 +15,7 @@ from scan_result import SHAPES, write_scan_result
 from stillhunt.report.compose import compose
 from stillhunt.report.document import Document
 from stillhunt.report.result import load_result
-from stillhunt.schema.campaigns import MEMBERS
+from stillhunt.schema.campaigns import MEMBERS, OPERATORS
 
 DISTILLATION, FARM, EVALUATION = SHAPES
 
@@ -246,3 +246,24 @@ def test_a_campaign_without_any_evidence_table_still_stands(own_result: Path) ->
     campaign = _composed(own_result).campaigns[0]
     assert campaign.when is None
     assert campaign.summary.endswith("training another model.")
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        (1, "c-0: "),
+        (2, "c-0 and c-1: "),
+        (5, "c-0, c-1, c-2 and 2 more: "),
+    ],
+)
+def test_a_campaign_names_those_of_probably_the_same_operator(
+    own_result: Path, others: int, named: str
+) -> None:
+    rows = [
+        {"campaign_id": DISTILLATION.campaign_id, "with_campaign": f"c-{k}", "nats": 20.0 - k}
+        for k in reversed(range(others))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, OPERATORS), own_result / "evidence" / "operators.parquet")
+    summaries = {campaign.campaign_id: campaign.summary for campaign in _composed(own_result).campaigns}
+    assert f"Probably the same operator as {named}that is an inference" in summaries[DISTILLATION.campaign_id]
+    assert not any("operator" in summaries[shape.campaign_id] for shape in (FARM, EVALUATION))

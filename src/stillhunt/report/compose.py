@@ -118,7 +118,7 @@ def _campaign(
         licensed=sum(1 for member in members if member.standing == "licensed"),
         harm=Harm(**(row["harm"] or dict.fromkeys(("output_tokens", "reasoning_tokens", "list_price_usd")))),
         capabilities=tuple(row["capabilities"] or ()),
-        summary=_summary(row, harvest),
+        summary=_summary(row, harvest) + _operator(evidence["operators"]),
         when=when(evidence["timeline"]),
         edges=tuple(
             Edge(edge["account_a"], edge["account_b"], edge["weight"], tuple(edge["channels"] or ()))
@@ -244,6 +244,21 @@ def _summary(row: Row, harvest: Sequence[Harvest]) -> str:
     return (
         f"{counted(row['accounts'], 'account')} are judged to act as one. {time} they sent "
         f"{counted(row['requests'], 'request')}{asked}. {judged}"
+    )
+
+
+def _operator(rows: Sequence[Row]) -> str:
+    """With which campaigns this one is probably one operator's, the surest first; empty without any."""
+    if not rows:
+        return ""
+    others = [
+        row["with_campaign"] for row in sorted(rows, key=lambda row: (-row["nats"], row["with_campaign"]))
+    ]
+    more = [f"{len(others) - _MOST_NAMED:,} more"] if len(others) > _MOST_NAMED else []
+    named = listed([*others[:_MOST_NAMED], *more])
+    return (
+        f" Probably the same operator as {named}: that is an inference, and what was counted for it, what speaks "
+        "against it and its honest reading stand with the evidence."
     )
 
 
