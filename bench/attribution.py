@@ -7,8 +7,6 @@ they are parts of one pool, or of pools that work for one laboratory, as the two
 traffic of the first moves to the second. Told are, per profile, the pairs of one operator that are joined, directly or
 through others, and the pairs of different operators that are. Trial farms have no name in the truth; pairs of two such
 are counted apart.
-
-Logs have seeds from 31 upwards; bets and bounds were chosen on others.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from typing import Any
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import Truth, make, scanned
+from bench.simulated import FIRST_SEED, Truth, make, scanned
 
 from stillhunt.campaigns.attribution import COMPARED
 from stillhunt.campaigns.result import Campaigns
@@ -32,9 +30,8 @@ from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.scenarios import SCENARIOS, scenario
 
-FIRST_SEED = 31
 SCALES = ("small", "full")
-LOGS = {"two_pools": 6, "demo": 3, "first_reports": 3}
+LOGS = {"two_pools": 4, "first_reports": 2, "demo": 2}
 """Logs of each profile at full scale; at small scale one."""
 ONE, DIFFERENT, UNNAMED = "of one operator", "of different operators", "of farms without a name"
 RELATIONS = (ONE, DIFFERENT, UNNAMED)

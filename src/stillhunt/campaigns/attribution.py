@@ -46,8 +46,11 @@ COMPARED = ("distillation", "reseller", "trial_farm")
 declare who they are, and an unclear campaign accuses nobody."""
 LEAST_FAMILIES = 2
 """Families of evidence that must each speak for a pair: one honest cause, or one seller, can explain one."""
-LEAST_NATS = 3.0
-"""Nats from which a family speaks: odds of about twenty."""
+LEAST_E = 20.0
+"""e-value from which a family speaks, 3 nats: under the null, one in twenty reaches it at most. What follows a ban can
+hardly show more in a log of two weeks, which holds three hundred hours."""
+LEAST_NATS = staked(LEAST_E)
+"""The same with half of the stake kept, as ``Tie`` holds it."""
 SUCCESSION = "succession"
 """The family of what follows a ban."""
 UNASKED = frozenset({"replaces_banned_account"})
