@@ -172,3 +172,16 @@ def test_unusable_input_ends_with_2_and_says_what_to_do(
         main()
     said = capsys.readouterr().err
     assert (caught.value.code, problem in " ".join(said.split())) == (2, True), said
+
+
+def test_a_log_is_copied_and_audited_where_its_copy_lies(run: Run, scene: Scene, tmp_path: Path) -> None:
+    to = (tmp_path / "public").as_uri()
+    code, said = run("mirror", "store/log", to)
+    assert (code, "5 entries, 5 of them new; 3 files sent" in said) == (0, True)
+    code, said = run("mirror", "store/log", to, "--json")
+    assert (code, json.loads(said)) == (0, {"size": 5, "before": 5, "files": 0, "bytes": 0})
+    code, said = run("audit", to, "--trust", "trust.txt", "--receipts", "receipts.jsonl")
+    assert (code, "5 entries hold; 5 receipts stand where they say" in said) == (0, True)
+    (tmp_path / "public" / "tile" / "0" / "000.p" / "5").write_bytes(bytes(160))
+    code, said = run("audit", to, "--trust", "trust.txt")
+    assert (code, "does not verify: step 16" in said) == (1, True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from stillhunt.cli.options import AsJson, Overwrite, file_bytes, file_text, trust_file
+from stillhunt.cli.options import AsJson, Overwrite, file_bytes, file_text, place, trust_file
 from stillhunt.cli.show import err, out
 from stillhunt.cli.status import DONE, FOUND
 from stillhunt.engines.output import whole_file
@@ -24,6 +24,7 @@ from stillhunt.receipts.failure import VerificationError, at_step
 from stillhunt.receipts.journal import erase
 from stillhunt.receipts.keys import IssuerKeys, new_keys, read_keys, write_keys
 from stillhunt.receipts.log_audit import verify_log
+from stillhunt.receipts.mirror import mirror
 from stillhunt.receipts.notes import read_note
 from stillhunt.receipts.page import page
 from stillhunt.receipts.proofs import read_proof
@@ -64,6 +65,17 @@ Verifies a whole log: every entry and tile, that nothing once signed is gone, an
 Example:
 
   stillhunt receipts audit log/ --trust trust.txt --since checkpoint.of.june --receipts receipts.jsonl
+
+  stillhunt receipts audit https://log.example.com/receipts --trust trust.txt
+"""
+_MIRROR = """
+Copies a log to where everybody can read it: what is new of it, the checkpoint last. Run it every minute or so.
+
+TO is a URL of any kind that fsspec knows: s3://, gs://, abfs://, sftp://, file:// and more; most need a package.
+
+Example:
+
+  stillhunt receipts mirror receipts/log s3://our-public-log/receipts
 """
 TrustFile = Annotated[Path, typer.Option("--trust", help="Keys to trust: a trust file.")]
 KeyFile = Annotated[Path, typer.Option("--keys", help="The issuer's key file.")]
@@ -77,6 +89,7 @@ def register(app: typer.Typer) -> None:
     group.command("verify", help=_VERIFY)(verify_one)
     group.command("chain", help=_CHAIN)(chain)
     group.command("audit", help=_AUDIT)(audit)
+    group.command("mirror", help=_MIRROR)(mirror_log)
     group.command("void")(verify_void_one)
     group.command("cose")(write_cose)
     group.command("stamp")(stamp_log)
@@ -181,7 +194,7 @@ def chain(
 
 
 def audit(
-    log: Annotated[Path, typer.Argument(help="Folder of the log.")],
+    log: Annotated[str, typer.Argument(help="Folder of the log, or the URL of a copy.")],
     trust: TrustFile,
     since: Annotated[list[Path] | None, typer.Option(help="An older checkpoint; may be repeated.")] = None,
     receipts: Annotated[
@@ -200,7 +213,7 @@ def audit(
     try:
         older = [read_note(file_text(path)) for path in since or []]
         given = [] if receipts is None else _documents(receipts)
-        found = verify_log(log, trusted, older=older, receipts=given)
+        found = verify_log(place(log), trusted, older=older, receipts=given)
         if store is not None and keys is not None:
             verify_journal(read_store(store, read_keys(keys)))
     except VerificationError as error:
@@ -209,6 +222,26 @@ def audit(
     text += f"; {found.older} older checkpoints are beginnings of it" if found.older else ""
     text += f"; {found.receipts:,} receipts stand where they say" if found.receipts else ""
     _accept(asdict(found), as_json, text)
+
+
+def mirror_log(
+    log: Annotated[Path, typer.Argument(help="Folder of the log.")],
+    to: Annotated[str, typer.Argument(help="URL of the copy.")],
+    as_json: AsJson = False,
+) -> None:
+    """Parses, calls, shows."""
+    try:
+        done = mirror(log, to)
+    except VerificationError as error:
+        _refuse(error, as_json)
+    if as_json:
+        typer.echo(json.dumps(asdict(done), indent=2))
+    else:
+        out.print(
+            f"{to}: {done.size:,} entries, {done.size - done.before:,} of them new; {done.files:,} files sent",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def write_cose(
