@@ -78,6 +78,8 @@ def write_registry(
         return _append(path, issued, inputs, segment_entries, listener)
     with whole_directory(path, overwrite=overwrite) as aside:
         made = _write_segments(aside, issued, segment_entries, 0, listener)
+        if not made:
+            raise InputError("expected issued answers, found none", str(path), "Ingest a log with answers.")
         registry = Registry(path, made, tuple(inputs))
         (aside / MANIFEST).write_text(manifest_json(registry), encoding="utf-8")
     return registry

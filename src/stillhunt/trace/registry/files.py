@@ -224,6 +224,9 @@ def load_arrays(registry: Registry, segment: Segment) -> Arrays:
                 _AGAIN,
             )
         loaded[name] = np.asarray(array)
+    counts = loaded["counts"]
+    if (counts < 0).any() or (counts.sum(axis=1) != segment.texts).any():
+        raise damaged(registry, segment)
     return Arrays(**loaded)
 
 

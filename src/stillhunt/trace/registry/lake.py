@@ -26,7 +26,7 @@ def issued_answers(
     """For each key, the answers that were issued under it: schema ISSUED, in no order.
 
     requests, sketches: Parquet files of a lake. receipts: a table (Parquet, CSV or JSON lines) of ``request_id`` and
-    ``receipt_id``, 32 hexadecimal digits. A row is joined with every answer that has its band and its length. Raises
+    ``receipt_id``, 32 hexadecimal digits. A row is joined with every answer that has its digest and its length. Raises
     InputError where the receipts cannot be used.
     """
     if receipts is not None:

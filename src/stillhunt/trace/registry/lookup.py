@@ -76,8 +76,8 @@ ISSUINGS = pa.schema(
 @dataclass(frozen=True)
 class LookedUp:
     """``matches``: schema MATCHES. ``issuings``: schema ISSUINGS. ``short``: (n,), which texts count for nothing;
-    ``cut``: (n,), of which not every posting was read or not every match kept. ``threshold``: nats. ``missing_keys``: keys
-    of segments that could not be searched, with their texts."""
+    ``cut``: (n,), of which not every posting was read or not every match kept. ``threshold``: nats.
+    ``missing_keys``: keys of segments that could not be searched, with their texts."""
 
     matches: pa.Table
     issuings: pa.Table
