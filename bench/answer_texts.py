@@ -72,7 +72,12 @@ def _speak(data, begins, runs, start, seed, room, offsets):  # type: ignore[no-u
     at = 0
     choices = _U(len(begins) - 1 - PHRASE)
     for i in range(len(runs)):
+        # Seeds are mixed well: close ones would begin related streams, and texts would share passages.
         state = (_U(start + i) + _U(1)) * _U(0x9E3779B97F4A7C15) ^ _U(seed + 1) * _U(0xD6E8FEB86659FD93)
+        for _ in range(2):
+            state = (state ^ state >> _U(30)) * _U(0xBF58476D1CE4E5B9)
+            state = (state ^ state >> _U(27)) * _U(0x94D049BB133111EB)
+            state ^= state >> _U(31)
         for _ in range(runs[i]):
             state ^= state << _U(13)
             state ^= state >> _U(7)

@@ -4,8 +4,8 @@
 
 full enters 30 million answers (about 4 GB on disk while it runs), small 400,000. Among made answers stand real ones of
 20 models; the suspect file of 10,000 rows holds real ones verbatim and with 10, 20 and 30 % of their words replaced by
-words of other answers, and made ones that were never entered. False matches are counted on made answers, on real answers
-of five other models to questions that the registry's answers were not about, and, hardest, to the same questions.
+words of other answers, and made ones that were never entered. False matches are counted on made answers, on real
+answers of five other models to questions that the registry holds no answer to, and, hardest, to the same questions.
 """
 
 from __future__ import annotations

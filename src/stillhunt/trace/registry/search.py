@@ -18,8 +18,8 @@ MOST_READ = 1 << 20
 MOST_FOUND = 64
 """Matches of one text in one segment that are kept: those with the highest score."""
 ALIKE = 0.3
-"""The similarity that a score bets on."""
-LEAST_SIMILARITY = 0.45
+"""The similarity that a score bets on: with this probability a slot was copied, else it agrees by chance."""
+LEAST_SIMILARITY = 0.42
 """Texts that are less alike do not match, whatever their score: answers to one question by different authors often
 reach 0.3 to 0.4."""
 
@@ -55,7 +55,7 @@ class Weights(NamedTuple):
 def weights_of(counts: I64, texts: int) -> Weights:
     """The weights of step 3.3, from how many of ``texts`` texts have each code in each slot, (64, 64)."""
     p = (counts + 1) / (texts + counts.shape[1])
-    agree, differ = np.log(ALIKE / p), np.log((1 - ALIKE) / (1 - p))
+    agree, differ = np.log(ALIKE / p + 1 - ALIKE), np.full(p.shape, np.log(1 - ALIKE))
     agree[:, NO_CODE] = differ[:, NO_CODE] = 0.0
     return Weights(agree, differ)
 
