@@ -19,6 +19,8 @@ from stillhunt.sketch.texts import Texts
 
 PHRASE = 3
 """Words of a phrase."""
+LONGEST_WORD = 24
+"""Characters; what is longer (a link, a list without blanks) would be a passage that texts share."""
 
 I64 = NDArray[np.int64]
 
@@ -43,8 +45,8 @@ def real_answers() -> list[dict[str, str]]:
 
 def phrases(answers: Sequence[str]) -> Phrases:
     """The phrases of ``answers``, or of generated words where there is none."""
-    source = [one.split(" ") for one in answers or texts().answers.split("\n\n")]
-    words = [f"{word} ".encode() for one in source for word in one]
+    source = [one.split() for one in answers or texts().answers.split("\n\n")]
+    words = [f"{word} ".encode() for one in source for word in one if len(word) <= LONGEST_WORD]
     begins = np.concatenate([[0], np.cumsum([len(word) for word in words])])
     return Phrases(
         np.frombuffer(b"".join(words), dtype=np.uint8), begins, np.array([len(one) for one in source])
