@@ -62,7 +62,9 @@ def test_texts_are_posted_under_their_rarest_slots(values: int) -> None:
     for cell in range(cells):
         for posting in posted.postings[posted.cells[cell] : posted.cells[cell + 1]].tolist():
             under[posting & 0xFFFFFF].add((cell, posting >> 24))
-    wanted = [{(h * cells >> 32, h & 0xFF) for h in hashes} for hashes in plain_registry.posted(sketches.tolist())]
+    wanted = [
+        {(h * cells >> 32, h & 0xFF) for h in hashes} for hashes in plain_registry.posted(sketches.tolist())
+    ]
     assert under == wanted
     assert posted.cells[-1] == len(posted.postings)
 
@@ -147,7 +149,9 @@ def test_recall_is_as_the_closed_form_says(jaccard: float) -> None:
     random = np.random.default_rng(9)
     n = 3_000
     held = random.integers(0, 1 << 31, (n, 64)).astype(np.uint32)
-    asked = np.where(random.random((n, 64)) < jaccard, held, random.integers(0, 1 << 31, (n, 64))).astype(np.uint32)
+    asked = np.where(random.random((n, 64)) < jaccard, held, random.integers(0, 1 << 31, (n, 64))).astype(
+        np.uint32
+    )
     found = found_in(held, asked, math.log(n / 1e-6))
     recall = (found.row == found.text).sum() / n
     assert recall == pytest.approx(theory.recall(jaccard), abs=0.03)

@@ -194,7 +194,7 @@ def _write_segment(folder: Path, number: int, key_id: str, waiting: _Waiting) ->
     if waiting.has_receipts:
         arrays["receipts"] = waiting.receipts[order]
     for name, array in arrays.items():
-        np.save(target / f"{name}.npy", array.astype(ARRAYS[name][0], copy=False))
+        np.ascontiguousarray(array, dtype=ARRAYS[name][0]).tofile(target / f"{name}.bin")
     pq.write_table(
         pa.table([pa.array(list(waiting.names), pa.string())], schema=NAMES_SCHEMA), target / NAMES
     )

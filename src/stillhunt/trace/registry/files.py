@@ -199,31 +199,29 @@ def file_facts(path: Path) -> FileFacts:
 
 def load_arrays(registry: Registry, segment: Segment) -> Arrays:
     """Maps the arrays of a segment into memory. Raises InputError where one is damaged."""
-    folder = registry.root / segment.path
-    lengths = {"starts": segment.texts + 1, "accounts": segment.entries, "times": segment.entries}
-    lengths |= {
-        "receipts": segment.entries,
-        "codes": segment.texts,
-        "chars": segment.texts,
+    n, m = segment.texts, segment.entries
+    lengths = {
+        "codes": n,
+        "chars": n,
+        "starts": n + 1,
+        "accounts": m,
+        "times": m,
+        "receipts": m,
         "counts": SKETCH_SLOTS,
     }
     loaded: dict[str, Any] = {"receipts": None}
     for name, (kind, inner) in ARRAYS.items():
-        file = folder / f"{name}.npy"
+        file = registry.root / segment.path / f"{name}.bin"
         if name == "receipts" and not segment.receipts:
             continue
         try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
+            size = file.stat().st_size
+            flat = np.memmap(file, mode="r", dtype=kind) if size else np.zeros(0, dtype=kind)
+            loaded[name] = np.asarray(flat).reshape(lengths.get(name, -1), *inner)
         except (OSError, ValueError) as error:
-            raise InputError(f"expected an array, could not read it ({error})", str(file), _AGAIN) from error
-        length = lengths.get(name, len(array) if array.ndim else 0)
-        if array.dtype.str != kind or array.shape != (length, *inner):
             raise InputError(
-                f"expected {kind} of shape {(length, *inner)}, found {array.dtype.str} {array.shape}",
-                str(file),
-                _AGAIN,
-            )
-        loaded[name] = np.asarray(array)
+                f"expected an array of {kind} as spec/registry.md says ({error})", str(file), _AGAIN
+            ) from error
     counts = loaded["counts"]
     if (counts < 0).any() or (counts.sum(axis=1) != segment.texts).any():
         raise damaged(registry, segment)

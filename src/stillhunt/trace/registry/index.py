@@ -46,11 +46,10 @@ def codes_of(sketches: U32) -> U8:
 
 def pack(codes: U8) -> U8:
     """Codes (n, 64) as six bits each: (n, 48) bytes (step 2, ``codes``)."""
-    fours = codes.reshape(len(codes), -1, 4).astype(np.uint32)
+    fours = codes.reshape(len(codes), SKETCH_SLOTS // 4, 4).astype(np.uint32)
     numbers = fours[:, :, 0] | fours[:, :, 1] << 6 | fours[:, :, 2] << 12 | fours[:, :, 3] << 18
-    return np.ascontiguousarray(
-        numbers.astype("<u4").view(np.uint8).reshape(len(codes), -1, 4)[:, :, :3]
-    ).reshape(len(codes), CODE_BYTES)
+    raw = numbers.astype("<u4").view(np.uint8).reshape(len(codes), SKETCH_SLOTS // 4, 4)
+    return np.ascontiguousarray(raw[:, :, :3]).reshape(len(codes), CODE_BYTES)
 
 
 def count_codes(codes: U8) -> I64:
