@@ -19,9 +19,7 @@ from stillhunt.sketch.keys import rotate
 
 def text(seed: int, words: int = 70) -> str:
     chosen = random.Random(seed)
-    return " ".join(
-        chosen.choice(WORDS) + chosen.choice("aeiou") + chosen.choice("xyzw") for _ in range(words)
-    )
+    return " ".join("".join(chosen.choices("etaoinshrdlu", k=chosen.randint(2, 9))) for _ in range(words))
 
 
 def log(path: Path, first: int, count: int) -> None:
