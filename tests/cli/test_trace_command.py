@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from receipts.receipt_scene import NAME, Scene, request_bytes, response_bytes
 from stillhunt.cli.main import app, run
-from stillhunt.sketch.keys import rotate
+from stillhunt.receipts.document import read_document
+from stillhunt.receipts.keys import read_keys
+from stillhunt.receipts.verify import verify
+from stillhunt.sketch.keys import create_keys, rotate
 
 
 def text(seed: int, words: int = 70) -> str:
@@ -37,13 +42,23 @@ def log(path: Path, first: int, count: int) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of 40 answers, its lake, its registry and its key."""
+    folder = tmp_path_factory.mktemp("trace")
+    log(folder / "log.jsonl", 0, 40)
+    paths = [str(folder / name) for name in ("log.jsonl", "lake", "sketch.key", "reg")]
+    assert run(["ingest", paths[0], "--out", paths[1], "--key-file", paths[2]]) == 0
+    assert run(["trace", "registry", "build", paths[1], "--out", paths[3]]) == 0
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lake of 40 answers, the key, and the receipts of 30."""
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, and receipts of 30 of the answers."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STILLHUNT_SKETCH_KEY_FILE", str(tmp_path / "sketch.key"))
-    log(tmp_path / "log.jsonl", 0, 40)
-    assert run(["ingest", "log.jsonl", "--out", "lake"]) == 0
     lines = "".join(f"req-{i},{i + 1:032x}\n" for i in range(30))
     (tmp_path / "receipts.csv").write_text(f"request_id,receipt_id\n{lines}")
     return tmp_path
@@ -62,7 +77,22 @@ def traced(*more: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_from_a_log_to_the_accounts_and_receipts_of_a_data_set(folder: Path) -> None:
-    assert run(["trace", "registry", "build", "lake", "--receipts", "receipts.csv", "--out", "reg"]) == 0
+    assert (
+        run(
+            [
+                "trace",
+                "registry",
+                "build",
+                "lake",
+                "--receipts",
+                "receipts.csv",
+                "--out",
+                "reg",
+                "--overwrite",
+            ]
+        )
+        == 0
+    )
     write(folder / "suspect.jsonl", [text(3), text(33), text(1_000), text(7)])
     status, summary = traced()
     assert status == 0
@@ -78,9 +108,46 @@ def test_from_a_log_to_the_accounts_and_receipts_of_a_data_set(folder: Path) -> 
     assert json.loads(Path("traced/findings.jsonl").read_text().splitlines()[0])["value"] == 3.0
 
 
+def test_receipts_of_matching_answers_are_written_and_verify(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The registry says which receipts; the store gives them; the bytes that were kept prove them."""
+    assert run(["receipts", "keygen", "--keys", "issuer.json", "--name", NAME]) == 0
+    scene = Scene(folder / "store", read_keys(folder / "issuer.json"))
+    scene.clock.ms = 4_000_000_000_000
+    made = scene.logged(range(4))
+    lines = "".join(f"req-{i},{one.receipt.id}\n" for i, one in enumerate(made))
+    Path("receipts.csv").write_text(f"request_id,receipt_id\n{lines}req-9,{'ab' * 16}\n")
+    assert (
+        run(
+            [
+                "trace",
+                "registry",
+                "build",
+                "lake",
+                "--receipts",
+                "receipts.csv",
+                "--out",
+                "reg",
+                "--overwrite",
+            ]
+        )
+        == 0
+    )
+    write(folder / "suspect.jsonl", [text(2), text(9), text(1_000), text(3)])
+    status, summary = traced("--store", "store", "--keys", "issuer.json")
+    assert (status, summary["receipts"]) == (0, {"written": 2, "not_in_store": 1})
+    documents = Path("traced/receipts.jsonl").read_text().splitlines()
+    assert {read_document(one).receipt.id for one in documents} == {made[i].receipt.id for i in (2, 3)}
+    numbers = {made[i].receipt.id: i for i in (2, 3)}
+    for one in documents:
+        number = numbers[read_document(one).receipt.id]
+        verify(one, scene.trust, request=request_bytes(number), response=response_bytes(number))
+    capsys.readouterr()
+
+
 def test_only_new_parts_of_a_lake_are_entered_again(folder: Path) -> None:
     build = ["trace", "registry", "build", "lake", "--out", "reg", "--append", "--json"]
-    assert json.loads(CliRunner().invoke(app, build).stdout)["entered"] == 40
     assert json.loads(CliRunner().invoke(app, build).stdout)["entered"] == 0
     log(folder / "more.jsonl", 38, 10)  # two requests are in the lake already
     assert run(["ingest", "more.jsonl", "--out", "lake", "--append"]) in (0, 3)
@@ -98,7 +165,6 @@ def test_answers_under_retired_keys_are_found_and_missing_keys_named(folder: Pat
         rotate(folder / "sketch.key", now=at)
     log(folder / "later.jsonl", 100, 10)
     assert run(["ingest", "later.jsonl", "--out", "later"]) == 0
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     assert run(["trace", "registry", "build", "later", "--out", "reg", "--append"]) == 0
     write(folder / "suspect.jsonl", [text(3), text(105)])
     status, summary = traced()
@@ -113,7 +179,6 @@ def test_answers_under_retired_keys_are_found_and_missing_keys_named(folder: Pat
 def test_rows_that_cannot_be_read_are_named_and_the_status_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     write(folder / "suspect.jsonl", [text(3)])
     with Path("suspect.jsonl").open("a") as file:
         file.write('{"foo": 1}\nno json\n')
@@ -128,7 +193,6 @@ def test_rows_that_cannot_be_read_are_named_and_the_status_says_so(
 
 
 def test_every_format_gives_the_same(folder: Path) -> None:
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     rows = [{"output": text(3), "src": "a"}, {"output": text(1_000), "src": "b"}]
     pq.write_table(pa.Table.from_pylist(rows), "s.parquet")
     Path("s.json").write_text(json.dumps(rows, indent=1))
@@ -139,7 +203,6 @@ def test_every_format_gives_the_same(folder: Path) -> None:
 
 
 def test_a_control_is_shown_beside_the_data_set(folder: Path) -> None:
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     write(folder / "suspect.jsonl", [text(i) for i in range(10)])
     write(folder / "control.jsonl", [text(i) for i in range(2_000, 2_010)])
     _, summary = traced("--control", "control.jsonl")
@@ -148,7 +211,6 @@ def test_a_control_is_shown_beside_the_data_set(folder: Path) -> None:
 
 
 def test_a_changed_file_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     assert run(["trace", "registry", "check", "reg"]) == 0
     assert "hold" in capsys.readouterr().out
     codes = Path("reg/segment-000000/codes.bin")
@@ -196,10 +258,9 @@ def test_a_changed_file_is_found(folder: Path, capsys: pytest.CaptureFixture[str
 def test_what_cannot_be_used_is_named(
     folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["trace", "registry", "build", "lake", "--out", "reg"]) == 0
     write(folder / "suspect.jsonl", [text(3)])
     (folder / "bad.csv").write_text("request_id,receipt_id\nreq-1,xyz\n")
-    assert run(["ingest", "log.jsonl", "--out", "elsewhere", "--key-file", "other.key"]) == 0
+    create_keys(folder / "other.key")
     capsys.readouterr()
     assert run(["trace", *arguments]) == 2
     assert said in capsys.readouterr().err.replace("\n", " ")

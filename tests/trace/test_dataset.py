@@ -54,11 +54,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     return write_registry(tmp_path_factory.mktemp("dataset") / "r", [(KEY.key_id, batches)], ["one"])
 
 
-def suspect_of(records: list[dict[str, Any]], by: str | None = None) -> pa.Table:
+def suspect_of(records: list[dict[str, Any]], by: str | None = None) -> Iterator[pa.Table]:
     suspect = Suspect(by=by)
     for row, record in enumerate(records, 1):
         suspect.add("s.jsonl", row, record)
-    return suspect.table()
+        if suspect.is_full:
+            yield suspect.take()
+    yield suspect.take()
 
 
 RECORDS = [
@@ -170,7 +172,7 @@ def test_a_control_makes_an_exact_test(screened: Screened, registry: Registry, e
 def test_more_rows_than_a_chunk_keep_their_places(
     registry: Registry, engine: DuckDB, monkeypatch: pytest.MonkeyPatch, screened: Screened
 ) -> None:
-    monkeypatch.setattr("stillhunt.trace.dataset._CHUNK", 7)
+    monkeypatch.setattr("stillhunt.trace.suspect.CHUNK", 7)
     again = screen(registry, suspect_of(RECORDS, "src"), [KEY], engine)
     assert again.rows.equals(screened.rows)
     assert again.origins.drop_columns(["campaign_id"]).equals(screened.origins.drop_columns(["campaign_id"]))
@@ -201,7 +203,8 @@ def test_another_column_is_read_when_it_is_named() -> None:
     suspect = Suspect(("mine",))
     suspect.add("f", 1, {"mine": "a", "text": "b"})
     suspect.add("f", 2, {"text": "b"})
-    assert suspect.table()["text"].to_pylist() == ["a"]
+    assert suspect.take()["text"].to_pylist() == ["a"]
+    assert suspect.take().num_rows == 0
     assert [(one.row, one.reason) for one in suspect.unusable] == [
         (2, "expected an answer in mine, found none")
     ]
@@ -211,5 +214,5 @@ def test_a_data_set_without_answers_is_refused() -> None:
     suspect = Suspect()
     suspect.add("f.jsonl", 1, {"foo": "bar"})
     with pytest.raises(InputError, match="no record could be used of 1") as caught:
-        suspect.table()
+        suspect.check()
     assert caught.value.where == "f.jsonl"

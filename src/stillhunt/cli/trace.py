@@ -18,7 +18,7 @@ from stillhunt.cli.options import AsJson, Overwrite
 from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
 from stillhunt.cli.tracing import (
-    answers_of,
+    answers_in,
     everything_under,
     files_digest,
     issued_in,
@@ -35,6 +35,7 @@ from stillhunt.trace.dataset_findings import findings_of, write_screened
 from stillhunt.trace.registry.build import write_registry
 from stillhunt.trace.registry.files import MANIFEST, Registry, check_digests, open_registry, read_manifest
 from stillhunt.trace.registry.lookup import FALSE_MATCH_RATE
+from stillhunt.trace.suspect import ANSWER_COLUMNS, Suspect
 
 _HELP = """
 Was this data set made from our answers?
@@ -150,16 +151,15 @@ def dataset(
     ):
 
         def look(paths: list[Path]) -> tuple[Screened, list[dict[str, Any]]]:
-            suspect = answers_of(paths, column, by, progress)
+            suspect = Suspect(tuple(column) if column else ANSWER_COLUMNS, by)
             found = screen(
                 opened,
-                suspect.table(),
+                answers_in(suspect, paths, progress),
                 keys,
                 engine,
                 members=members,
                 false_match_rate=false_match_rate,
                 threads=settings.threads,
-                progress=progress,
             )
             return found, [asdict(one) for one in suspect.unusable]
 

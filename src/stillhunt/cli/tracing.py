@@ -22,18 +22,15 @@ from stillhunt.sketch.keys import SketchKey, load_keys, load_retired
 from stillhunt.sources.lake import Lake, Part
 from stillhunt.sources.record_files import Unreadable, read_records
 from stillhunt.trace.registry.lake import issued_answers
-from stillhunt.trace.suspect import ANSWER_COLUMNS, Suspect, Unusable
+from stillhunt.trace.suspect import Suspect, Unusable
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def answers_of(
-    paths: Sequence[Path], columns: Sequence[str] | None, by: str | None, progress: Progress
-) -> Suspect:
-    """Reads the records of a data set. What cannot be read is in its ``unusable``. Raises InputError for a file that
-    cannot be opened."""
-    suspect = Suspect(tuple(columns) if columns else ANSWER_COLUMNS, by)
-    progress.stage("reading the data set", sum(_size(path) for path in paths), "B")
+def answers_in(suspect: Suspect, paths: Sequence[Path], progress: Progress) -> Iterator[pa.Table]:
+    """Reads the records of a data set, some at a time; what cannot be read is in ``suspect.unusable``. Raises
+    InputError for a file that cannot be opened, and in the end where no record could be used."""
+    progress.stage("looking up answers", sum(_size(path) for path in paths), "B")
     for path in paths:
         before = suspect.records
         try:
@@ -42,11 +39,14 @@ def answers_of(
                     suspect.unusable.append(Unusable(str(path), item.row, item.reason))
                 else:
                     suspect.add(str(path), *item)
+                if suspect.is_full:
+                    yield suspect.take()
         except InputError as error:
             if suspect.records == before:
                 raise
             suspect.unusable.append(Unusable(str(path), 0, f"the rest of the file: {error.problem}"))
-    return suspect
+    suspect.check()
+    yield suspect.take()
 
 
 def everything_under(path: Path) -> list[SketchKey]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
-from stillhunt.schema.progress import Progress, Silent
 from stillhunt.sketch.keys import SketchKey
 from stillhunt.trace.registry.files import Registry
 from stillhunt.trace.registry.lookup import FALSE_MATCH_RATE, LookedUp, look_up
@@ -19,7 +18,6 @@ CLOSE = 0.8
 """From this similarity on a text is a close copy, below an edited one."""
 AS_LIKELY = 0.06
 """Standard error of a similarity: texts that lie so close to the best one cannot be told from it."""
-_CHUNK = 20_000
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Screened:
-    """``rows``: a line for each text that is like an issued one. ``origins``: what such a text may have come from, one
-    line for each issuing of the most similar texts. ``accounts``, ``campaigns``, ``sources``: the same, summed up.
+    """``rows``: a line for each text that is like an issued one. ``origins``: what a text that counts may have come
+    from, one line for each issuing of the most similar texts. ``accounts``, ``campaigns``, ``sources``: the same, summed up.
     ``missing_keys``: texts that could not be compared, by key id."""
 
     counts: Counts
@@ -66,33 +64,31 @@ class Screened:
 
 def screen(
     registry: Registry,
-    suspect: pa.Table,
+    suspect: Iterable[pa.Table],
     keys: Sequence[SketchKey],
     engine: DuckDB,
     *,
     members: pa.Table | None = None,
     false_match_rate: float = FALSE_MATCH_RATE,
     threads: int = 0,
-    progress: Progress | None = None,
 ) -> Screened:
-    """Looks up every answer of ``suspect`` (schema suspect.SUSPECT). members: schema MEMBERS of a scan, for campaigns.
+    """Looks up every answer of ``suspect``: tables of schema suspect.SUSPECT, none of which is held any longer.
 
-    Raises InputError where no segment of the registry is under one of ``keys``, or one is damaged.
+    members: schema MEMBERS of a scan, for campaigns. Raises InputError where no segment of the registry is under one
+    of ``keys``, or one is damaged.
     """
-    listener = progress or Silent()
-    listener.stage("looking up answers", suspect.num_rows, "answers")
     found: list[LookedUp] = []
-    texts = suspect["text"].combine_chunks()
-    for at in range(0, suspect.num_rows, _CHUNK):
-        some = texts.slice(at, _CHUNK)
-        found.append(look_up(registry, some, keys, false_match_rate=false_match_rate, threads=threads))
-        listener.advance(len(some))
-    engine.register("matches", _moved([one.matches for one in found]))
-    engine.register("issuings", _moved([one.issuings for one in found]))
-    asked = suspect.drop_columns(["text"])
-    asked = asked.append_column("asked", pa.array(np.arange(suspect.num_rows)))
-    asked = asked.append_column("short", pa.array(np.concatenate([one.short for one in found])))
-    engine.register("asked", asked)
+    asked: list[pa.Table] = []
+    for chunk in suspect:
+        texts = chunk["text"].combine_chunks()
+        one = look_up(registry, texts, keys, false_match_rate=false_match_rate, threads=threads)
+        first = sum(len(each.short) for each in found)
+        places = {"asked": pa.array(first + np.arange(len(texts))), "short": pa.array(one.short)}
+        asked.append(_with(chunk.drop_columns(["text"]), places))
+        found.append(replace(one, matches=_moved(one.matches, first), issuings=_moved(one.issuings, first)))
+    engine.register("matches", pa.concat_tables([one.matches for one in found]))
+    engine.register("issuings", pa.concat_tables([one.issuings for one in found]))
+    engine.register("asked", pa.concat_tables(asked))
     engine.register("members", _campaigns(members))
     engine.execute(_TABLES)
     made = {
@@ -113,13 +109,15 @@ def screen(
     )
 
 
-def _moved(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables of chunks as one, whose column ``row`` is called ``asked`` and counts over all of them."""
-    moved = []
-    for chunk, table in enumerate(tables):
-        asked = pa.array(table["row"].to_numpy() + chunk * _CHUNK)
-        moved.append(table.drop_columns(["row"]).append_column("asked", asked))
-    return pa.concat_tables(moved)
+def _moved(table: pa.Table, first: int) -> pa.Table:
+    """The table of a chunk with ``asked``, which counts over all chunks, in place of ``row``."""
+    return _with(table.drop_columns(["row"]), {"asked": pa.array(table["row"].to_numpy() + first)})
+
+
+def _with(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
 
 
 def _campaigns(members: pa.Table | None) -> pa.Table:
@@ -139,7 +137,7 @@ SELECT m.* FROM matches AS m JOIN best AS b USING (asked)
 WHERE m.verbatim OR (NOT b.verbatim AND m.similarity >= b.similarity - {AS_LIKELY});
 
 CREATE OR REPLACE TEMP TABLE origins AS
-SELECT a.number, a.file, a.row, a.part, a.source, m.similarity, m.verbatim, a.short, i.account_id, c.campaign_id,
+SELECT a.number, a.file, a.row, a.part, a.source, m.similarity, m.verbatim, i.account_id, c.campaign_id,
        i.time, lower(hex(i.receipt_id)) AS receipt_id
 FROM likely AS m JOIN issuings AS i USING (asked, segment, text) JOIN asked AS a USING (asked)
 LEFT JOIN members AS c USING (account_id)
@@ -156,18 +154,18 @@ JOIN (
 ORDER BY a.number, a.part;
 
 CREATE OR REPLACE TEMP TABLE alone AS
-SELECT number FROM origins WHERE NOT short GROUP BY number HAVING count(DISTINCT account_id) = 1;
+SELECT number FROM origins GROUP BY number HAVING count(DISTINCT account_id) = 1;
 
 CREATE OR REPLACE TEMP TABLE accounts AS
 SELECT account_id, any_value(campaign_id) AS campaign_id, count(DISTINCT number) AS rows,
        count(DISTINCT number) FILTER (number IN (SELECT number FROM alone)) AS rows_alone,
        min(time) AS first, max(time) AS last
-FROM origins WHERE NOT short GROUP BY account_id ORDER BY rows DESC, account_id;
+FROM origins GROUP BY account_id ORDER BY rows DESC, account_id;
 
 CREATE OR REPLACE TEMP TABLE campaigns AS
 SELECT campaign_id, count(DISTINCT account_id) AS accounts, count(DISTINCT number) AS rows,
        min(time) AS first, max(time) AS last
-FROM origins WHERE NOT short AND campaign_id IS NOT NULL GROUP BY campaign_id ORDER BY rows DESC, campaign_id;
+FROM origins WHERE campaign_id IS NOT NULL GROUP BY campaign_id ORDER BY rows DESC, campaign_id;
 
 CREATE OR REPLACE TEMP TABLE records AS
 SELECT a.number, any_value(a.source) AS source, bool_or(NOT a.short) AS counted,

@@ -13,6 +13,8 @@ from stillhunt.errors import InputError
 _DIALOGUES = ("messages", "conversations")
 ANSWER_COLUMNS = ("completion", "output", "response", "answer", "chosen", "text", "content", *_DIALOGUES)
 """Where an answer is looked for, in this order."""
+CHUNK = 20_000
+"""Answers that are looked up at a time; their text is held no longer."""
 _SPEAKS = ("role", "from")
 _SAYS = ("content", "value")
 _MODELS = frozenset(("assistant", "gpt", "model", "bot", "chatgpt"))
@@ -43,16 +45,21 @@ class Unusable:
 
 @dataclass
 class Suspect:
-    """Records with answers, as they are read."""
+    """Records with answers, as they are read: ``add`` each, ``take`` when ``is_full`` and at the end."""
 
     columns: Sequence[str] = ANSWER_COLUMNS
     by: str | None = None
     records: int = 0
     unusable: list[Unusable] = field(default_factory=list)
-    _rows: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in SUSPECT.names})
+    _rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to :meth:`take`."""
+        return len(self._rows) >= CHUNK
 
     def add(self, file: str, row: int, record: Mapping[str, Any]) -> None:
-        """Takes the answers of one record."""
+        """Takes in the answers of one record."""
         texts = answers(record, self.columns)
         if not texts:
             wanted = " or ".join(self.columns)
@@ -60,13 +67,18 @@ class Suspect:
             return
         source = None if self.by is None or record.get(self.by) is None else str(record[self.by])
         for part, text in enumerate(texts):
-            values = (self.records, file, row, part, source, text)
-            for name, value in zip(SUSPECT.names, values, strict=True):
-                self._rows[name].append(value)
+            self._rows.append((self.records, file, row, part, source, text))
         self.records += 1
 
-    def table(self) -> pa.Table:
-        """What was read, schema SUSPECT. Raises InputError where there is nothing."""
+    def take(self) -> pa.Table:
+        """What was added since the last time, schema SUSPECT."""
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(SUSPECT)
+        arrays = [pa.array(column, one.type) for column, one in zip(columns, SUSPECT, strict=True)]
+        self._rows = []
+        return pa.Table.from_arrays(arrays, schema=SUSPECT)
+
+    def check(self) -> None:
+        """Raises InputError where no record could be used."""
         if not self.records:
             first = f"; the first: {self.unusable[0].reason}" if self.unusable else ""
             raise InputError(
@@ -74,7 +86,6 @@ class Suspect:
                 self.unusable[0].file if self.unusable else "the data set",
                 "Name the column that holds the answers with --column.",
             )
-        return pa.table(self._rows, schema=SUSPECT)
 
 
 def answers(record: Mapping[str, Any], columns: Sequence[str] = ANSWER_COLUMNS) -> list[str]:

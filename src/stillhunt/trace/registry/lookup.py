@@ -70,7 +70,7 @@ ISSUINGS = pa.schema(
         ("receipt_id", pa.binary(RECEIPT_BYTES)),
     ]
 )
-"""One row for each entry of each match, at most ``most_issued`` a match."""
+"""One row for each entry of each match of a text that is not short, at most ``most_issued`` a match."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def look_up(
             )
             cut |= found.cut
             matches.append(_matches(found, segment, mapped, these, short))
-            issuings.append(_issuings(found, registry, segment, mapped, most_issued))
+            issuings.append(_issuings(found, short, registry, segment, mapped, most_issued))
         except (ValueError, IndexError) as error:
             raise damaged(registry, segment) from error
     return LookedUp(
@@ -201,8 +201,16 @@ def _matches(
     )
 
 
-def _issuings(found: Found, registry: Registry, segment: Segment, arrays: Arrays, most: int) -> pa.Table:
-    begins, ends = _bounds(found.text, arrays)
+def _issuings(
+    found: Found,
+    short: NDArray[np.bool_],
+    registry: Registry,
+    segment: Segment,
+    arrays: Arrays,
+    most: int,
+) -> pa.Table:
+    row, text = found.row[~short[found.row]], found.text[~short[found.row]]
+    begins, ends = _bounds(text, arrays)
     sizes = np.minimum(ends - begins, most)
     pair = np.repeat(np.arange(len(sizes)), sizes)
     entry = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes) + begins[pair]
@@ -215,9 +223,9 @@ def _issuings(found: Found, registry: Registry, segment: Segment, arrays: Arrays
         raw[:] = arrays.receipts[entry]
     return pa.table(
         [
-            pa.array(found.row[pair]),
+            pa.array(row[pair]),
             pa.repeat(pa.scalar(segment.path, pa.string()), len(pair)),
-            pa.array(found.text[pair]),
+            pa.array(text[pair]),
             names.take(pa.array(numbers)),
             _times(arrays.times[entry]),
             fixed_binary(raw, (raw != 0).max(axis=1, initial=False)),
