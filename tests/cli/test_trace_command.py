@@ -146,6 +146,18 @@ def test_receipts_of_matching_answers_are_written_and_verify(
     capsys.readouterr()
 
 
+def test_a_registry_without_accounts_says_that_and_when(folder: Path) -> None:
+    assert (
+        run(["trace", "registry", "build", "lake", "--without-accounts", "--out", "reg", "--overwrite"]) == 0
+    )
+    held = b"".join(path.read_bytes() for path in Path("reg").rglob("*") if path.is_file())
+    assert b"acct-" not in held
+    write(folder / "suspect.jsonl", [text(3)])
+    assert traced()[1]["verbatim"] == 1
+    (origin,) = pq.read_table("traced/origins.parquet").to_pylist()
+    assert (origin["account_id"], origin["time"]) == ("", datetime(2026, 4, 22, 3, tzinfo=UTC))
+
+
 def test_only_new_parts_of_a_lake_are_entered_again(folder: Path) -> None:
     build = ["trace", "registry", "build", "lake", "--out", "reg", "--append", "--json"]
     assert json.loads(CliRunner().invoke(app, build).stdout)["entered"] == 0

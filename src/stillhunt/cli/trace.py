@@ -191,6 +191,10 @@ def build(
             help="Receipts of the log's requests: Parquet, CSV or JSON lines of request_id, receipt_id."
         ),
     ] = None,
+    without_accounts: Annotated[
+        bool,
+        typer.Option("--without-accounts", help="Enter no account, for a registry that leaves your hands."),
+    ] = False,
     memory: Annotated[
         str | None, typer.Option(help="Memory for queries before they spill, such as 1GB.")
     ] = None,
@@ -215,7 +219,7 @@ def build(
     ):
         made = write_registry(
             to,
-            issued_in(given, parts, engine, receipts),
+            issued_in(given, parts, engine, receipts, accounts=not without_accounts),
             [part.sha256 for part in parts],
             append=append,
             overwrite=overwrite,

@@ -69,7 +69,7 @@ def files_digest(paths: Sequence[Path]) -> str:
 
 
 def issued_in(
-    lake: Lake, parts: Sequence[Part], engine: DuckDB, receipts: Path | None
+    lake: Lake, parts: Sequence[Part], engine: DuckDB, receipts: Path | None, *, accounts: bool
 ) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
     """The answers of ``parts`` of a lake, by key. Raises InputError where the lake holds no sketch of an answer."""
     if not any(part.rows for part in lake.sketches):
@@ -79,7 +79,7 @@ def issued_in(
             "Ingest a log with the column completion.",
         )
     files = [lake.root / part.path for part in parts]
-    return issued_answers(engine, files, lake.sketch_files, lake.sketch_keys, receipts)
+    return issued_answers(engine, files, lake.sketch_files, lake.sketch_keys, receipts, accounts=accounts)
 
 
 def members_of(result: Path) -> pa.Table:

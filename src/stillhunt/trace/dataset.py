@@ -43,7 +43,7 @@ class Counts:
 @dataclass(frozen=True)
 class Screened:
     """``rows``: a line for each text that is like an issued one. ``origins``: what a text that counts may have come
-    from, one line for each issuing of the most similar texts. ``accounts``, ``campaigns``, ``sources``: the same, summed up.
+    from, one line for each issuing of the most similar texts. ``accounts``, ``campaigns``, ``sources``: sums of these.
     ``missing_keys``: texts that could not be compared, by key id."""
 
     counts: Counts

@@ -22,21 +22,24 @@ def issued_answers(
     sketches: Sequence[Path],
     key_ids: Sequence[str],
     receipts: Path | None = None,
+    *,
+    accounts: bool = True,
 ) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
     """For each key, the answers that were issued under it: schema ISSUED, in no order.
 
     requests, sketches: Parquet files of a lake. receipts: a table (Parquet, CSV or JSON lines) of ``request_id`` and
-    ``receipt_id``, 32 hexadecimal digits. A row is joined with every answer that has its digest and its length. Raises
-    InputError where the receipts cannot be used.
+    ``receipt_id``, 32 hexadecimal digits. accounts: else every account id is empty. A row is joined with every answer
+    that has its digest and its length. Raises InputError where the receipts cannot be used.
     """
     if receipts is not None:
         _load_receipts(engine, receipts)
     joined = "" if receipts is None else "LEFT JOIN given_receipts AS g USING (request_id)"
     receipt = "NULL::BLOB" if receipts is None else "g.receipt_id"
+    account = "r.account_id" if accounts else "''"
     for key_id in key_ids if requests and sketches else ():
         rows = engine.query(
             f"""
-            SELECT s.sketch, s.chars, r.account_id, r.time, {receipt} AS receipt_id
+            SELECT s.sketch, s.chars, {account} AS account_id, r.time, {receipt} AS receipt_id
             FROM {parquet(requests)} AS r
             JOIN {parquet(sketches)} AS s
               ON s.role = 'completion' AND s.sketch_key_id = r.sketch_key_id
