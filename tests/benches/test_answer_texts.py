@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bench.answer_texts import made, phrases
-from bench.registry import edited, spelt
+from bench.registry import edited, kept, spelt
+from bench.result import Row
 
 from stillhunt.sketch.keys import SketchKey
 from stillhunt.sketch.minhash import EMPTY, sketch_texts
@@ -38,3 +39,10 @@ def test_the_stated_share_of_words_is_replaced(part: float) -> None:
     words = edited(text, part, ["new"], np.random.default_rng(1)).split(" ")
     assert words.count("new") == round(100 * part)
     assert [word for word in words if word != "new"] == [f"word{i}" for i in range(100) if words[i] != "new"]
+
+
+def test_a_broken_promise_is_told() -> None:
+    assert kept(Row("build", "size", 121.0, "bytes/entry"))
+    assert not kept(Row("build", "size", 129.0, "bytes/entry"))
+    assert not kept(Row("verbatim", "found, 200 characters and more", 0.98, "share"))
+    assert kept(Row("verbatim", "found, shorter", 0.1, "share"))
