@@ -105,7 +105,7 @@ def vector(name: str, text: bytes, secret: bytes) -> dict[str, object]:
         "text_id": identity.hex(),
         "prompt_sketch": (template + identity[:4]).hex() if text else None,
         "system_sketch": template.hex() if text else None,
-        "completion_sketch": template.hex() if text else None,
+        "completion_sketch": identity[:4].hex() if text else None,
     }
 
 

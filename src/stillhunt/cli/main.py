@@ -13,7 +13,7 @@ from typing import Never
 import typer
 
 from stillhunt import __version__
-from stillhunt.cli import audit, demo, ingest, mark, receipts, scan, simulate
+from stillhunt.cli import audit, demo, ingest, mark, receipts, scan, simulate, trace
 from stillhunt.cli.show import err, helped, show_error
 from stillhunt.cli.status import DONE, INTERNAL, INTERRUPTED, PIPE_CLOSED, UNUSABLE
 from stillhunt.errors import OutputError, SettingError, StillhuntError
@@ -60,7 +60,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit()
 
 
-for command in (demo, simulate, ingest, scan, mark, receipts, audit):
+for command in (demo, simulate, ingest, scan, mark, trace, receipts, audit):
     command.register(app)
 
 

@@ -15,7 +15,7 @@ PROMPT_CODE_BYTES = 8
 SYSTEM_CODE_BYTES = 4
 """Width of ``system_sketch`` in a row: a template band."""
 COMPLETION_CODE_BYTES = 4
-"""Width of ``completion_sketch`` in a row: a template band."""
+"""Width of ``completion_sketch`` in a row: a digest of the exact text."""
 
 TEXT_COLUMNS = ("system_prompt", "prompt", "completion")
 REQUIRED_COLUMNS = ("time", "account_id")

@@ -20,7 +20,7 @@ from stillhunt.schema.requests import (
     TIMESTAMP,
 )
 from stillhunt.sketch.capability import label_rows
-from stillhunt.sketch.codes import bands, prompt_codes
+from stillhunt.sketch.codes import bands, digests, prompt_codes
 from stillhunt.sketch.digest import distinct, text_ids
 from stillhunt.sketch.keys import KeyRing, KeyWords, SketchKey, key_words
 from stillhunt.sketch.minhash import sketch_rows
@@ -133,8 +133,11 @@ def _codes(
     role: _Role, key: SketchKey, words: KeyWords, rows: NDArray[np.int64], ids: NDArray[np.uint64]
 ) -> _Codes:
     sketches, chars = sketch_rows(role.texts, rows, words.shingle)
-    band = bands(sketches, words.band)
-    codes = prompt_codes(band, ids) if role.name == "prompt" else band
+    if role.name == "completion":
+        codes = digests(ids)
+    else:
+        band = bands(sketches, words.band)
+        codes = prompt_codes(band, ids) if role.name == "prompt" else band
     columns = {
         "text_id": fixed_binary(ids.astype("<u8").view(np.uint8).reshape(-1, 8)),
         "role": pa.repeat(pa.scalar(role.name, pa.string()), len(rows)),

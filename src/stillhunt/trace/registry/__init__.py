@@ -1,0 +1,1 @@
+"""The registry of issued answers: an index over keyed sketches (spec/registry.md)."""
