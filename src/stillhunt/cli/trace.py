@@ -1,4 +1,4 @@
-"""``stillhunt trace``: suspect data sets, and the registry that they are looked up in."""
+"""``stillhunt trace``: suspect data sets, the registry that they are looked up in, and suspect models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from stillhunt.cli import trace_model
 from stillhunt.cli.apart import apart
 from stillhunt.cli.mark import power_of_ten
 from stillhunt.cli.options import AsJson, Overwrite
@@ -38,13 +39,17 @@ from stillhunt.trace.registry.lookup import FALSE_MATCH_RATE
 from stillhunt.trace.suspect import ANSWER_COLUMNS, Suspect
 
 _HELP = """
-Was this data set made from our answers?
+Was this data set made from our answers, or this model trained on them?
 
 Examples:
 
   stillhunt trace registry build lake --out registry
 
   stillhunt trace dataset suspect.jsonl --registry registry --out traced
+
+  stillhunt trace plan prompts.jsonl --commitments commitments.jsonl --out plan.json
+
+  stillhunt trace model answers.jsonl --plan plan.json --published sha256:9f… --opening opening.json
 """
 _DATASET = helped(
     "Looks up every row of a data set among the answers that were issued: which rows are copies, verbatim or edited, "
@@ -87,6 +92,7 @@ def register(app: typer.Typer) -> None:
     registry.command("build", help=_BUILD)(build)
     registry.command("check", help=_CHECK)(check)
     trace.add_typer(registry, name="registry")
+    trace_model.register(trace)
     app.add_typer(trace, name="trace")
 
 

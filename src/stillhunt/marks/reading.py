@@ -8,7 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +53,42 @@ def read_answers(paths: Sequence[Path], encode: Encode | None = None) -> Answers
 
     Raises InputError when a file cannot be read or no row can be used.
     """
+    return _read(paths, encode, answered=True)
+
+
+def read_prompts(paths: Sequence[Path], encode: Encode | None = None, *, samples: int = 1) -> Answers:
+    """Prompts of ``paths``, each ``samples`` times in a row, as documents with empty answers: per row
+    ``prompt_token_ids``, or ``prompt`` through ``encode``. Raises as :func:`read_answers`."""
+    read = _read(paths, encode, answered=False)
+    asked = read.texts
+    split = [
+        asked.prompts[a:b] for a, b in zip(asked.prompt_offsets[:-1], asked.prompt_offsets[1:], strict=True)
+    ]
+    again = [prompt for prompt in split for _ in range(samples)]
+    return replace(
+        read,
+        texts=documents([()] * len(again), again),
+        names=tuple(name for name in read.names for _ in range(samples)),
+    )
+
+
+def prompt_texts(paths: Sequence[Path]) -> list[str]:
+    """The ``prompt`` of every row. Raises InputError where a row has none, or not as text."""
+    prompts = []
+    for path in paths:
+        try:
+            rows = list(_rows(path))
+        except OSError as error:
+            raise InputError(f"cannot read the file ({error.strerror})", str(path)) from error
+        for number, row in rows:
+            prompt = row.get("prompt") if isinstance(row, dict) else None
+            if not isinstance(prompt, str):
+                raise InputError("expected a `prompt` as text", f"{path}, row {number}")
+            prompts.append(prompt)
+    return prompts
+
+
+def _read(paths: Sequence[Path], encode: Encode | None, *, answered: bool) -> Answers:
     answers: list[U32] = []
     prompts: list[U32] = []
     names: list[str] = []
@@ -65,7 +101,7 @@ def read_answers(paths: Sequence[Path], encode: Encode | None = None) -> Answers
             raise InputError(f"cannot read the file ({error.strerror})", str(path)) from error
         for number, row in _rows(path):
             try:
-                answer, prompt = _row(row, encode)
+                answer, prompt = _row(row, encode, answered=answered)
             except _UnusableRowError as error:
                 skipped.append(SkippedRow(str(path), number, str(error)))
             else:
@@ -75,9 +111,9 @@ def read_answers(paths: Sequence[Path], encode: Encode | None = None) -> Answers
     if not answers:
         reason = f"; the first: {skipped[0].reason}" if skipped else ""
         raise InputError(
-            f"no answer could be used of {len(skipped)} rows{reason}",
+            f"no {'answer' if answered else 'prompt'} could be used of {len(skipped)} rows{reason}",
             ", ".join(map(str, paths)),
-            f"Give rows with one of {', '.join(ANSWER_FIELDS)}.",
+            f"Give rows with one of {', '.join(ANSWER_FIELDS if answered else PROMPT_FIELDS)}.",
         )
     return Answers(documents(answers, prompts), tuple(names), tuple(skipped), "sha256:" + digest.hexdigest())
 
@@ -103,13 +139,14 @@ class _UnusableRowError(Exception):
     pass
 
 
-def _row(row: Any, encode: Encode | None) -> tuple[U32, U32]:
+def _row(row: Any, encode: Encode | None, *, answered: bool) -> tuple[U32, U32]:
     if not isinstance(row, dict):
         raise _UnusableRowError(f"expected an object with token ids or text, got {type(row).__name__}")
-    answer = _first(row, ANSWER_FIELDS)
+    answer, prompt = _first(row, ANSWER_FIELDS) if answered else [], _first(row, PROMPT_FIELDS)
     if answer is None:
         raise _UnusableRowError(f"expected one of {', '.join(ANSWER_FIELDS)}, found none")
-    prompt = _first(row, PROMPT_FIELDS)
+    if prompt is None and not answered:
+        raise _UnusableRowError(f"expected one of {', '.join(PROMPT_FIELDS)}, found none")
     return _ids(answer, encode), _ids([] if prompt is None else prompt, encode)
 
 

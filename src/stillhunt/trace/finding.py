@@ -1,0 +1,58 @@
+"""What a trace says, in the form that reports read (spec/finding.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stillhunt.schema.findings import Finding
+from stillhunt.trace.radioactivity import Plan, Result
+
+METHOD = "trace_model"
+VERSION = "1"
+NULLS = {
+    True: "The words of the windows that count played no part in anything that the suspect was shown or trained on.",
+    False: "The words of a window's context are independent of whether and with which weight it counts.",
+}
+"""By whether nothing was filtered and no marked text read (spec/trace.md, section 4)."""
+
+
+def finding_of(
+    result: Result, plan: Plan, record: Mapping[str, Any], inputs_digest: str, suspect: str
+) -> Finding:
+    """The finding that ``suspect`` learnt from answers under the key of ``record``, an opening, whose subkey it leaves
+    out. The value to quote is ``evidence["log10_error"]``: the smallest of what holds for this plan, corrected for how
+    many are compared."""
+    bounds = [bound for bound in (result.log10_p, -result.log10_e) if bound is not None]
+    return Finding(
+        subject={"model": suspect},
+        claim=(
+            f"The model {suspect} was trained on text that was chosen under the key that commitment "
+            f"{record['commitment']} fixes: {result.windows:,} distinct windows of it score {result.statistic:.1f}."
+        ),
+        statistic="weighted sum of keyed scores over distinct windows",
+        null=NULLS[plan.free],
+        value=result.statistic,
+        n=result.windows,
+        method=METHOD,
+        version=VERSION,
+        inputs_digest=inputs_digest,
+        evidence={
+            "rung": "A",
+            "log10_error": min(0.0, min(bounds) + (0.0 if len(bounds) == 1 else math.log10(2))),
+            "log10_p": result.log10_p,
+            "log10_e": result.log10_e,
+            "decoy_p": result.decoy_p,
+            "decoy_floor": result.decoy_floor,
+            "filtered_out": result.filtered_out,
+            "kind": plan.kind,
+            "plan": result.plan,
+            **{
+                name: record[name]
+                for name in ("commitment", "key_id", "purpose", "epoch", "bucket", "profile")
+            },
+        },
+        role="inferred",
+        channel="mark",
+    )
