@@ -16,7 +16,7 @@ from typing import Any
 from bench.asked import last_run, parser, told
 from bench.page import table, write_between
 from bench.result import Row, share
-from bench.simulated import FIRST_SEED, Truth, flags, make, scanned
+from bench.simulated import FIRST_SEED, Truth, flags, grouped, make, scanned
 
 from stillhunt.campaigns.result import Campaigns
 
@@ -27,11 +27,13 @@ PROFILES = ("demo", "honest")
 
 @dataclass
 class Tally:
-    """Counts of accounts over the logs of one profile. ``campaigns``: distillation campaigns that were reported."""
+    """Counts of accounts over the logs of one profile. ``campaigns``: distillation campaigns that were reported.
+    ``grouped``: hostile accounts in a reported campaign of any kind."""
 
     logs: int = 0
     hostile: int = 0
     caught: int = 0
+    grouped: int = 0
     abuse: int = 0
     abuse_flagged: int = 0
     honest: int = 0
@@ -60,6 +62,7 @@ def count(truth: Truth, found: Campaigns, tally: Tally) -> None:
     tally.logs += 1
     tally.campaigns += len(accused)
     tally.hostile, tally.caught = tally.hostile + len(hostile), tally.caught + right
+    tally.grouped += len(grouped(found) & hostile)
     tally.abuse, tally.abuse_flagged = tally.abuse + len(abuse), tally.abuse_flagged + len(flagged & abuse)
     tally.honest, tally.honest_flagged = (
         tally.honest + len(honest),
@@ -78,6 +81,7 @@ def rows(profile: str, tally: Tally) -> list[Row]:
         found += [
             share(profile, "account recall", tally.caught, tally.hostile),
             Row(profile, "lowest recall of a log", min(recall), "share", n=tally.logs),
+            share(profile, "in a campaign of any kind", tally.grouped, tally.hostile),
             share(
                 profile, "precision", tally.caught, tally.caught + tally.abuse_flagged + tally.honest_flagged
             ),
