@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 from stillhunt.receipts.disk import Disk
@@ -14,6 +15,7 @@ class LosingDisk(Disk):
     """Remembers, for everything not yet durable, what the durable state was."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()  # tiles are made durable beside the batches
         self._open_files: dict[Path, bytes] = {}
         self._placed: dict[Path, tuple[bytes | None, bool]] = {}
 
@@ -28,14 +30,16 @@ class LosingDisk(Disk):
         self._open_files.pop(Path(f"/proc/self/fd/{handle}").readlink(), None)
 
     def write_whole(self, path: Path, data: bytes, *, whole: bool = False) -> None:
-        if path not in self._placed:
-            self._placed[path] = (path.read_bytes() if path.exists() else None, whole)
-        super().write_whole(path, data, whole=whole)
+        with self._lock:
+            if path not in self._placed:
+                self._placed[path] = (path.read_bytes() if path.exists() else None, whole)
+            super().write_whole(path, data, whole=whole)
 
     def sync_files(self, paths: list[Path]) -> None:
-        super().sync_files(paths)
-        for path in [path for path in self._placed if path in paths and path.parent in paths]:
-            del self._placed[path]
+        with self._lock:
+            super().sync_files(paths)
+            for path in [path for path in self._placed if path in paths and path.parent in paths]:
+                del self._placed[path]
 
     def lose(self, rng: random.Random) -> None:
         """Cuts the power."""

@@ -90,6 +90,7 @@ class Issuer:
         self._pending_from = self._durable = self._last_ms = 0
         self._last: dict[bytes, _Last] = {}
         self._log = LogWriter(self.log_folder, keys.log, self._disk)
+        self._settling: threading.Thread | None = None
         signed = self._log.signed()
         self._journal = Journal(
             folder,
@@ -157,7 +158,7 @@ class Issuer:
                 self._log.append(batch)
                 self._log.publish()
                 if self._log.size - self._log.durable() >= _DURABLE_EVERY:
-                    self._log.make_durable()
+                    self._settle()
             except (OSError, StillhuntError) as error:
                 raise self._fail(error) from error
             with self._guard:
@@ -207,11 +208,13 @@ class Issuer:
         """Logs what is left and ends the run."""
         self.flush()
         with self._flushing, self._guard:
+            self._settled()
             self._log.make_durable()
             self._journal.close()
 
     def abandon(self) -> None:
         """Lets go of the store as a crash would."""
+        self._settled()
         self._journal.abandon()
 
     def _start(self, signed: list[Checkpoint]) -> None:
@@ -297,6 +300,25 @@ class Issuer:
     def _sync(self) -> None:
         self._journal.sync()
         self._durable = self._journal.size
+
+    def _settle(self) -> None:
+        """Makes the tiles so far durable beside the next batches: hundreds of files, too long for one to wait for."""
+        if self._settling is not None and self._settling.is_alive():
+            return
+        taken = self._log.unsettled()
+
+        def settle() -> None:
+            try:
+                self._log.settle(taken)
+            except OSError as error:
+                self._fail(error)
+
+        self._settling = threading.Thread(target=settle, name="stillhunt-receipts-tiles", daemon=True)
+        self._settling.start()
+
+    def _settled(self) -> None:
+        if self._settling is not None:
+            self._settling.join()
 
     def _fail(self, error: Exception) -> OutputError:
         self._failed = str(error)

@@ -8,6 +8,7 @@ written anew.
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from stillhunt.errors import InputError
@@ -28,6 +29,16 @@ from stillhunt.receipts.tiles import (
 )
 
 _DURABLE = ".durable"
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """Files of a log of ``size`` entries that a loss of power could take, and folders of partial tiles to remove once
+    they are durable."""
+
+    size: int
+    written: set[Path]
+    outgrown: list[Path]
 
 
 class LogWriter:
@@ -136,17 +147,25 @@ class LogWriter:
 
     def make_durable(self) -> None:
         """Makes every tile and the checkpoint durable, and notes how far."""
-        files = {path for path in self._written if path.exists()}
+        self.settle(self.unsettled())
+
+    def unsettled(self) -> Unsettled:
+        """What has been written since this was asked last; it must be settled, before anything that is asked later."""
+        taken = Unsettled(self.size, self._written, self._outgrown)
+        self._written, self._outgrown = set(), []
+        return taken
+
+    def settle(self, taken: Unsettled) -> None:
+        """Makes that and the checkpoint durable, and notes how far. The log may grow meanwhile, in another thread."""
+        files = {path for path in taken.written if path.exists()}
         if (self.folder / CHECKPOINT).exists():
             files.add(self.folder / CHECKPOINT)
         folders = {parent for path in files for parent in path.parents if parent.is_relative_to(self.folder)}
         self._disk.sync_files(sorted(files) + sorted(folders))
-        self._written.clear()
-        self._disk.write_whole(self.folder / _DURABLE, str(self.size).encode(), whole=True)
+        self._disk.write_whole(self.folder / _DURABLE, str(taken.size).encode(), whole=True)
         self._disk.sync_files([self.folder / _DURABLE, self.folder])
-        for partials in self._outgrown:
+        for partials in taken.outgrown:
             shutil.rmtree(partials, ignore_errors=True)
-        self._outgrown.clear()
 
     def _push(self, level: int, one: bytes) -> None:
         if level == len(self._edge):
