@@ -204,13 +204,15 @@ def ask(folder: Path, answers: Answers, source: Phrases, entries: int) -> list[R
     ]
     origins = pq.read_table(folder / "traced" / "origins.parquet", columns=["number", "account_id"])
     pairs = set(zip(origins["number"].to_pylist(), origins["account_id"].to_pylist(), strict=True))
+    matching = set(pq.read_table(folder / "traced" / "rows.parquet")["number"].to_pylist())
     long = np.array([len(text) >= 200 for text in rows])
     for part, each, first in zip(EDITS, chosen, range(0, len(rows), EDITED_ROWS), strict=False):
         hit = np.array([(first + i, f"planted-{at}") in pairs for i, at in enumerate(each.tolist())])
+        alike = np.array([first + i in matching for i in range(EDITED_ROWS)])
         counted = long[first : first + EDITED_ROWS]
         case = "verbatim" if part == 0 else f"{part:.0%} of words replaced"
         found.append(share(case, COUNTED, int(hit[counted].sum()), int(counted.sum())))
-        found.append(share(case, "found, shorter", int(hit[~counted].sum()), int((~counted).sum())))
+        found.append(share(case, "match, shorter", int(alike[~counted].sum()), int((~counted).sum())))
     return found
 
 

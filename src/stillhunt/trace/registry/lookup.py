@@ -210,6 +210,8 @@ def _issuings(
     most: int,
 ) -> pa.Table:
     row, text = found.row[~short[found.row]], found.text[~short[found.row]]
+    if not len(text):
+        return ISSUINGS.empty_table()
     begins, ends = _bounds(text, arrays)
     sizes = np.minimum(ends - begins, most)
     pair = np.repeat(np.arange(len(sizes)), sizes)
