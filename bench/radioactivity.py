@@ -4,10 +4,10 @@
 
 A teacher is trained on real text where there is some. It answers prompts twice, with and without a mark; students
 learn from both, with the share of marked answers between 0 and all. Each is then held to a plan that was fixed before
-it was asked: by its answers to fresh prompts (*closed*), and by the probabilities that it gives (*open*). A student of
-another teacher, on the same prompts, is the control for convergence. The null is shown with keys that each issued answers
-of their own, against a student that never saw them. Every piece is kept in bench/out/radioactivity-SCALE, so a run
-that was stopped goes on. Needs the environment of ``tools/setup.sh marks``.
+it was asked: by its answers to fresh prompts (*closed*), and by the probabilities that it gives (*open*). A student
+of another teacher, on the same prompts, is the control for convergence. The null is shown with keys that each issued
+answers of their own, against a student that never saw them. Every piece is kept in bench/out/radioactivity-SCALE, so
+a run that was stopped goes on. Needs the environment of ``tools/setup.sh marks``.
 """
 
 from __future__ import annotations
