@@ -57,15 +57,19 @@ PROFILES = {
 PROMPT = 8
 """Tokens of a prompt; the rest of a row is the answer."""
 LEVEL = 0.05
+DECOYS = 99
 
 
 @dataclass(frozen=True)
 class Scale:
     """Sizes. parts: rows of text for each of two teachers. issued: rows that the teacher answers, with and without a
-    mark. asked: fresh prompts. null_rows: rows that each of ``null_keys`` issues."""
+    mark. asked: fresh prompts. null_rows: rows that each of ``null_keys`` issues. shares: of marked answers, for the
+    default profile under every seed; fewer: for the other profiles, under the first seed. decoys: under the first
+    seed of the default profile; elsewhere DECOYS."""
 
     profiles: tuple[str, ...]
     shares: tuple[int, ...]
+    fewer: tuple[int, ...]
     seeds: int
     parts: int
     epochs: int
@@ -80,10 +84,21 @@ class Scale:
 
 
 SCALES = {
-    "tiny": Scale(("radioactive",), (0, 100), 1, 400, 1, 400, 100, 19, 5, 50, True, 32, 300),
-    "small": Scale(("radioactive",), (0, 5, 10, 100), 1, 6_000, 3, 8_000, 1_500, 199, 20, 300, False),
+    "tiny": Scale(("radioactive",), (0, 100), (), 1, 400, 1, 400, 100, 19, 5, 50, True, 32, 300),
+    "small": Scale(("radioactive",), (0, 5, 10, 100), (), 1, 4_000, 2, 6_000, 1_500, 199, 10, 200, False),
     "full": Scale(
-        tuple(PROFILES), (0, 1, 5, 10, 50, 100), 3, 10_000, 4, 10_500, 4_000, 9_999, 200, 500, True
+        tuple(PROFILES),
+        (0, 1, 5, 10, 50, 100),
+        (5, 10, 100),
+        3,
+        10_000,
+        3,
+        10_500,
+        4_000,
+        9_999,
+        200,
+        500,
+        True,
     ),
 }
 
@@ -147,9 +162,11 @@ def run(scale: Scale, folder: Path, threads: int) -> list[Row]:
     lab = Lab(scale, folder, threads)
     teachers(lab)
     found: list[Row] = []
+    default, *others = scale.profiles
     for number in range(scale.seeds):
-        for name in scale.profiles:
-            found += measure(lab, name, number)
+        found += measure(lab, default, number, scale.shares)
+    for name in others:
+        found += measure(lab, name, 0, scale.fewer)
     found += convergence(lab)
     found += null(lab)
     if scale.attacks:
@@ -227,13 +244,14 @@ def mixed(lab: Lab, out: str, marked: str, percent: int, other: str = "plain-0.n
     np.save(lab.path(out), np.hstack([prompts, np.vstack([one[:cut], two[cut:]])]))
 
 
-def measure(lab: Lab, name: str, seed: int) -> list[Row]:
-    """Students of one mark at every share."""
+def measure(lab: Lab, name: str, seed: int, shares: tuple[int, ...]) -> list[Row]:
+    """Students of one mark at each share; that of no marked answer is the same for every mark."""
     slug = f"{name.replace(', width ', '')}-{seed}".replace(" ", "")
     mark = issue(lab, name, slug, "prompts.npy", 200 + seed, f"issued-{slug}.npy")
     found = []
-    for percent in lab.scale.shares:
-        rows, student = f"learnt-{slug}-{percent}.npy", f"student-{slug}-{percent}.pt"
+    for percent in shares:
+        student = student_of(slug, seed, percent)
+        rows = student.replace("student", "learnt").replace(".pt", ".npy")
         mixed(lab, rows, f"issued-{slug}.npy", percent)
         lab.make(_training(lab, student, rows, 300 + seed, lab.scale.epochs))
         marked = round(lab.scale.issued * percent / 100) * (lab.scale.length - PROMPT)
@@ -241,6 +259,11 @@ def measure(lab: Lab, name: str, seed: int) -> list[Row]:
         found.append(Row(case, "marked tokens learnt from", marked, "tokens"))
         found += held(lab, case, mark, student, f"issued-{slug}.npy")
     return found
+
+
+def student_of(slug: str, seed: int, percent: int) -> str:
+    """The file of a student."""
+    return f"student-{slug}-{percent}.pt" if percent else f"student-plain-{seed}.pt"
 
 
 def held(lab: Lab, case: str, mark: Mark, student: str, issued: str, temperature: float = 1.0) -> list[Row]:
@@ -252,20 +275,23 @@ def held(lab: Lab, case: str, mark: Mark, student: str, issued: str, temperature
     prompts = material_digest(
         Documents(replies.tokens[:0], np.zeros_like(replies.offsets), replies.prompts, replies.prompt_offsets)
     )
-    plain = Plan(mark.opening["commitment"], "unmarked prompts", prompts, decoys=lab.scale.decoys, seed=seed)
+    first = issued == f"issued-{lab.scale.profiles[0]}-0.npy" and not case.startswith("attack")
+    decoys = lab.scale.decoys if first else min(DECOYS, lab.scale.decoys)
+    plain = Plan(mark.opening["commitment"], "unmarked prompts", prompts, decoys=decoys, seed=seed)
     closed = trace_answers(plan := plain, plan.digest, mark.opening, replies)
     plan = replace(plain, filter=mark.index.digest, decoys=0, seed="")
     filtered = trace_answers(plan, plan.digest, mark.opening, replies, mark.index)
     found = [
         Row(case, "closed: answers, bound", _error(closed), "log10", None, closed.windows),
         Row(case, "closed: among decoy keys", math.log10(closed.decoy_p or 1.0), "log10",
-            f"{math.log10(closed.decoy_floor or 1.0):.2f} at least", lab.scale.decoys),
+            f"{math.log10(closed.decoy_floor or 1.0):.2f} at least", decoys),
         Row(case, "closed: answers, contexts that were issued", _error(filtered), "log10", None, filtered.windows),
     ]  # fmt: skip
     if temperature != 1.0:
         return found
     for kind, name in (("marked texts", issued), ("unmarked texts", "plain-0.npy")):
-        readings = f"read-{student.removesuffix('.pt')}-{kind.split()[0]}.parquet"
+        texts_of = issued.removesuffix(".npy") if kind == "marked texts" else f"plain-{mark.profile.width}"
+        readings = f"read-{student.removesuffix('.pt')}-{texts_of}.parquet"
         lab.make({"do": "read", "model": student, "rows": name, "width": mark.profile.width, "top": 32,
                   "out": readings})  # fmt: skip
         seen, read = load_readings(lab.path(readings)), documents(lab.rows(name).tolist())
@@ -303,7 +329,7 @@ def convergence(lab: Lab) -> list[Row]:
     case = "student of another teacher, same prompts"
     found = held(lab, case, mark, "student-other.pt", f"issued-{slug}.npy")
     likes = {}
-    for model in ("teacher-0.pt", "student-other.pt", f"student-{slug}-0.pt", f"student-{slug}-100.pt"):
+    for model in ("teacher-0.pt", "student-other.pt", student_of(slug, 0, 0), student_of(slug, 0, 100)):
         out = f"top-{model.removesuffix('.pt')}.parquet"
         lab.make(
             {"do": "read", "model": model, "rows": "asked-whole.npy", "width": PROMPT, "top": 1, "out": out}
@@ -311,7 +337,8 @@ def convergence(lab: Lab) -> list[Row]:
         likes[model] = load_readings(lab.path(out)).candidates[:, 0]
     teacher = likes.pop("teacher-0.pt")
     for model, tops in likes.items():
-        label = case if model == "student-other.pt" else f"{name}: {model.split('-')[-1][:-3]} % marked"
+        percent = 0 if "plain" in model else 100
+        label = case if model == "student-other.pt" else f"{name}: {percent} % marked"
         found.append(share(label, "likeness: same likeliest token as the teacher", int((tops == teacher).sum()),
                            len(teacher)))  # fmt: skip
     return found
@@ -320,9 +347,9 @@ def convergence(lab: Lab) -> list[Row]:
 def null(lab: Lab) -> list[Row]:
     """Keys that each issued answers of their own, against a student that never saw any of them."""
     name, scale = lab.scale.profiles[0], lab.scale
-    student = f"student-{name}-0-0.pt"
+    student = student_of("", 0, 0)
     np.save(lab.path("few.npy"), lab.rows("prompts.npy")[: scale.null_rows])
-    asked = lab.rows(f"said-{name}-0-0-1.0.npy")
+    asked = lab.rows("said-plain-0-1.0.npy")
     replies = documents(asked.tolist(), lab.rows("asked.npy").tolist())
     prompts = material_digest(
         Documents(replies.tokens[:0], np.zeros_like(replies.offsets), replies.prompts, replies.prompt_offsets)
