@@ -155,9 +155,9 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
 instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals, the
 short answers of a judge."""
 
-_MANY = 151.5
+_MANY = 149.3
 """The honest population of the largest report, in those of the other profiles: a million accounts."""
-_THIN = 0.2
+_THIN = 0.245
 _LETTER_FULL = Scenario(
     "letter-full",
     "the letter's own size: 28.8 million requests of 25,000 accounts in 45 days, in 300 million; a lake, without text",
@@ -167,7 +167,7 @@ _LETTER_FULL = Scenario(
     days=45,
     start="2026-04-22",
     thin=_THIN,
-    relays=1515,
+    relays=1493,
     sketched=True,
     fixed=_FIXED["letter"],
 )
