@@ -61,6 +61,14 @@ class Evidence:
         """The account of each link, in the order of ``artefact``."""
         return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
 
+    def cuts(self) -> NDArray[np.int64]:
+        """Where the links of each family begin in each account's, shape (accounts, families + 1); the last is where
+        the account's end."""
+        families = len(self.families)
+        place = self.link_accounts().astype(np.int64) * families + self.family[self.artefact]
+        ends = np.cumsum(np.bincount(place, minlength=self.accounts * families)).reshape(-1, families)
+        return np.column_stack((self.indptr[:-1], ends)).astype(np.int64)
+
     def family_of(self) -> NDArray[np.int64]:
         """The index in ``families`` of each signal."""
         return np.array([self.families.index(signal.family) for signal in self.signals], dtype=np.int64)
