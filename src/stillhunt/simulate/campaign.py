@@ -35,7 +35,7 @@ _WORKERS = 8
 """Each serves its share of the accounts with its own settings."""
 _AGENTS = 3
 _SETTINGS = 2
-_PART = 1_000_000
+_PART = 500_000
 """Exchanges of a task list from which it is worked through in parts, so that memory holds one part."""
 
 

@@ -20,7 +20,7 @@ from stillhunt.sources.lake_writer import PartWriter, describe_part, filled_rows
 
 SPAN = 6 * 3_600_000_000
 """Microseconds of a span; the rows of one are sorted in memory."""
-WAITING = 512 << 20
+WAITING = 256 << 20
 """Bytes of rows in memory from which the largest spans are put on disk."""
 
 
@@ -72,6 +72,8 @@ class ByTime:
             if span not in self._writers:
                 self._writers[span] = open_writer(self._folder / f"{span}.parquet", LAKE_REQUESTS)
             self._writers[span].write_table(table)
+        del table
+        pa.default_memory_pool().release_unused()
 
     def sorted(self) -> Iterator[pa.Table]:
         """All rows, span after span; once."""
