@@ -56,14 +56,15 @@ def session_starts(log: Log) -> Sessions:
     session = "session_id" if "session_id" in log.filled else "NULL::VARCHAR"
     rows = log.engine.table(
         f"""
-        WITH marked AS (
+        WITH unmarked AS (SELECT DISTINCT account FROM exchanges WHERE {session} IS NULL),
+        gaps AS (
             SELECT account, time, {session} AS session,
                    time - lag(time) OVER (PARTITION BY account ORDER BY time) AS gap
-            FROM exchanges
+            FROM exchanges SEMI JOIN unmarked USING (account)
         ), starts AS (
-            SELECT account, min(time) AS time FROM marked WHERE session IS NOT NULL GROUP BY account, session
+            SELECT account, min(time) AS time FROM exchanges WHERE {session} IS NOT NULL GROUP BY account, {session}
             UNION ALL
-            SELECT account, time FROM marked WHERE session IS NULL AND (gap IS NULL OR gap > {IDLE})
+            SELECT account, time FROM gaps WHERE session IS NULL AND (gap IS NULL OR gap > {IDLE})
         )
         SELECT account, epoch_us(time) - (SELECT epoch_us(min(time)) FROM exchanges) AS since,
             datediff('day', (SELECT min(time) FROM exchanges), time)::INTEGER AS day
