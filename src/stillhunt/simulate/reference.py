@@ -20,9 +20,9 @@ account with 100 requests a day shows about {thinned:.0f}. `--scale X` multiplie
 
 _LARGE = """
 Besides, `{one.name}`: {one.about}. It covers {one.days} days from {one.start} and
-keeps {one.thin:.1%} of honest traffic; {pool.accounts:,} accounts of the pool are in use at a time. `--scale 0.01` makes
-a hundredth of it. Texts are made as in every other profile and become sketches at once; the lake has no full sketches,
-which take 256 bytes for each distinct text.
+keeps {one.thin:.1%} of honest traffic; {pool.accounts:,} accounts of the pool are in use at a time. `--scale
+0.01` makes a hundredth of it. Texts are made as in every other profile and become sketches at once; the lake has no
+full sketches, which take 256 bytes for each distinct text.
 """
 
 
