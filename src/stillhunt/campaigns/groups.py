@@ -71,8 +71,9 @@ def beyond_seed(
     """The same as ``group_evidence`` but for the family ``seed[g]`` that chose group ``g`` (below 0 where none did),
     and whether that family was weighed too.
 
-    A family that finds nothing by itself finds nothing in agreement with another. So where none but the seed's own is
-    left to agree, and its artefacts are nearly all that there are, these are not read; its column is then 0.
+    A family that finds nothing by itself, or ties fewer members than it must to speak for the group, cannot speak in
+    agreement with another. So where none but the seed's own is left, and its artefacts are nearly all that there are,
+    these are not read; its column is then 0.
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1)), np.zeros(0, dtype=np.bool_)
@@ -110,7 +111,8 @@ def _of_links(
     skip: NDArray[np.int64],
     agreeing: bool,
 ) -> NDArray[np.float64]:
-    """Nats per group and link family. skip: per group, a family that is not looked at, or -1."""
+    """Nats per group and link family. skip: per group, a family that is not looked at (then another is 0 where it ties
+    fewer than COVERS of the members by itself), or -1."""
     nats: NDArray[np.float64] = _link_families(
         pointers,
         members,
@@ -255,6 +257,10 @@ def _link_families(  # type: ignore[no-untyped-def]
                         stakes += 1
             urn -= np.log(max(stakes, 1))
             result[g, f] = max(0.0, max(best[f], urn) - np.log(2.0))
+        if skip[g] >= 0:
+            for f in range(families):
+                if told[f, f] < least:
+                    result[g, f] = 0.0
         if agreeing:
             strongest = np.argmax(result[g])
             second = 0.0

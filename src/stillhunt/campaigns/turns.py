@@ -131,6 +131,8 @@ def keeps_time(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, flo
     return float(spread[0] / MIDDLE), float(np.exp(-nats[0])), int(triples[0])
 
 
+LONG = 250_000
+"""Starts of a group from which only those of the first part of the log are read, about as many: they tell enough."""
 MIDDLE = 1.0 / 3.0
 """Mean of ``(2 u - 1)²`` for u uniform in [0, 1]."""
 
@@ -140,7 +142,7 @@ def steadiness(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Per group the mean of ``(2 u - 1)²``, where u is the place of the middle of three starts between the others, and
     the number of distinct ordered triples of accounts, each of which counts once with its own mean. No two triples of
-    starts share an interval. The mean is MIDDLE where there is none."""
+    starts share an interval. Of more than LONG starts the first are read. The mean is MIDDLE where there is none."""
     total, triples = _steadiness(
         sessions.time, sessions.starter, sessions.rank, sessions.rank_ptr, sessions.origin, pointers, members
     )
@@ -162,8 +164,11 @@ def _steadiness(time, starter, rank, rank_ptr, origin, pointers, members):  # ty
             count += rank_ptr[i + 1] - rank_ptr[i]
         if count < 3:
             continue
+        end = len(time) if count <= LONG else np.int64(len(time) * (LONG / count))
         merged = np.empty(count, dtype=np.int32)
-        _merge(rank, rank_ptr, origin, members[pointers[g] : pointers[g + 1]], bits, blocks, merged)
+        count = _merge(
+            rank, rank_ptr, origin, members[pointers[g] : pointers[g + 1]], end, bits, blocks, merged
+        )
         key = np.empty(count // 2, dtype=np.int64)
         away = np.empty(count // 2)
         seen, k = 0, 0
@@ -185,12 +190,14 @@ def _steadiness(time, starter, rank, rank_ptr, origin, pointers, members):  # ty
 
 
 @njit(cache=True, nogil=True)
-def _merge(rank, rank_ptr, origin, group, bits, blocks, merged):  # type: ignore[no-untyped-def]
-    """Fills ``merged`` with the ranks of the group's starts, ascending: a bit for each, a bit for each word of bits.
-    Both must come in as zeros, and are left so."""
+def _merge(rank, rank_ptr, origin, group, end, bits, blocks, merged):  # type: ignore[no-untyped-def]
+    """Fills ``merged`` with the ranks of the group's starts below ``end``, ascending, and gives their number: a bit for
+    each, a bit for each word of bits. Both must come in as zeros, and are left so."""
     for member in group:
         i = origin[member]
         for at in range(rank_ptr[i], rank_ptr[i + 1]):
+            if rank[at] >= end:
+                break
             word = rank[at] >> 6
             bits[word] |= np.uint64(1) << np.uint64(rank[at] & 63)
             blocks[word >> 6] |= np.uint64(1) << np.uint64(word & 63)
@@ -205,6 +212,7 @@ def _merge(rank, rank_ptr, origin, group, bits, blocks, merged):  # type: ignore
                 merged[out] = (word << 6) + _lowest(left)
                 left &= left - np.uint64(1)
                 out += 1
+    return out
 
 
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
