@@ -78,8 +78,8 @@ def measure(fraction: float, seed: int, memory: str) -> list[Row]:
     case = f"{requests / 1e6:.3g} M rows"
     if made is not None:
         rows += of_process(case, "simulate", made, requests)
-        size = sum(path.stat().st_size for path in lake.rglob("*.parquet"))
-        rows.append(Row(case, "simulate: bytes per row", size / requests, "bytes", n=requests))
+    size = sum(path.stat().st_size for path in lake.rglob("*.parquet"))
+    rows.append(Row(case, "lake: bytes per row", size / requests, "bytes", n=requests))
     floor = run([sys.executable, "-c", FLOOR, str(lake), ",".join(COLUMNS), memory])
     rows += of_process(case, "DuckDB", floor, requests)
     shutil.rmtree(out, ignore_errors=True)
