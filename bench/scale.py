@@ -2,7 +2,8 @@
 process of its own, beside DuckDB's scan of the same columns.
 
 Memory and CPU seconds are those of the whole process. A log is made once and kept in ``bench/out/scale`` for the next
-run. ``--fraction`` measures other sizes."""
+run. ``--fraction`` measures other sizes; ``--page`` writes the last run, and what it comes to for ten billion requests
+a day, into the page on scale."""
 
 from __future__ import annotations
 
@@ -21,10 +22,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from bench.page import write_between
 from bench.result import OUT, Row, beside_last, share, show, write
+from bench.scale_plan import costs, measured, plan
 
 from stillhunt.cli.status import DONE, FOUND
+from stillhunt.engines.duckdb import DuckDB, parquet
+from stillhunt.sources.lake import open_lake
 
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "scale.md"
 FRACTIONS = {"small": (0.01,), "full": (0.01, 0.1, 1.0)}
 COLUMNS = (
     "time", "account_id", "org_id", "session_id", "model", "input_tokens", "output_tokens", "cached_input_tokens",
@@ -78,6 +84,7 @@ def measure(fraction: float, seed: int, memory: str) -> list[Row]:
     case = f"{requests / 1e6:.3g} M rows"
     if made is not None:
         rows += of_process(case, "simulate", made, requests)
+    rows += size_of(case, lake, requests)
     size = sum(path.stat().st_size for path in lake.rglob("*.parquet"))
     rows.append(Row(case, "lake: bytes per row", size / requests, "bytes", n=requests))
     floor = run([sys.executable, "-c", FLOOR, str(lake), ",".join(COLUMNS), memory])
@@ -95,6 +102,25 @@ def measure(fraction: float, seed: int, memory: str) -> list[Row]:
         rows.append(Row(case, f"{name}: CPU", stage["cpu_seconds"], "s", n=requests))
         rows.append(Row(case, f"{name}: peak memory so far", stage["peak_memory_mb"], "MB", n=requests))
     return rows + found(case, out, pq.read_table(lake / "truth.parquet"))
+
+
+def size_of(case: str, lake: Path, requests: int) -> list[Row]:
+    """Rows, accounts and links of the signal that has most of them: prompt templates that two accounts share."""
+    with DuckDB() as engine:
+        (counted,) = engine.table(
+            f"""
+            WITH uses AS (
+                SELECT DISTINCT account_id, prompt_sketch[1:4] AS band
+                FROM {parquet(open_lake(lake).request_files)} WHERE prompt_sketch IS NOT NULL
+            ), shared AS (SELECT count(*) AS n FROM uses GROUP BY band HAVING n > 1)
+            SELECT (SELECT sum(n) FROM shared) AS links, (SELECT count(DISTINCT account_id) FROM uses) AS accounts
+            """
+        ).to_pylist()
+    return [
+        Row(case, "requests", requests, "rows"),
+        Row(case, "accounts", counted["accounts"], "accounts"),
+        Row(case, "links: templates per account", float(counted["links"]) / counted["accounts"], "links"),
+    ]
 
 
 def of_process(case: str, name: str, ran: Ran, requests: int) -> list[Row]:
@@ -144,7 +170,15 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory", default="4GB", help="given to the scan and to DuckDB")
+    parser.add_argument(
+        "--page", action="store_true", help="write the last run into docs/explanation/scale.md"
+    )
     given = parser.parse_args()
+    if given.page:
+        known = costs([Row(**row) for row in json.loads((OUT / "scale.json").read_text(encoding="utf-8"))])
+        write_between("scale", measured(known), PAGE)
+        write_between("plan", plan(known[-1]), PAGE)
+        return
     rows: list[Row] = []
     for fraction in given.fraction or FRACTIONS[given.scale]:
         rows += measure(fraction, given.seed, given.memory)
