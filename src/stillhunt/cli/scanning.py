@@ -37,6 +37,7 @@ from stillhunt.sources.comparable import comparable, sketches_of
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, check_digests, is_lake, open_lake
+from stillhunt.sources.lake_writer import filled_rows
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
 
@@ -142,7 +143,8 @@ def _scan_lake(
             "Add logs with `stillhunt ingest LOGS --out LAKE --append`.",
         )
     with stages("open"):
-        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake))
+        known = filled_rows(list(lake.request_files)) if len(lake.sketch_keys) < 2 else None
+        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake), known)
         seen = coverage(lake.coverage.filled, log.account_columns)
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads
