@@ -78,6 +78,7 @@ def plan(one: Costs) -> list[str]:
         [f"lake, {WINDOW_DAYS} days", f"{day_gb * WINDOW_DAYS / 1e3:,.0f} TB"],
         ["account–template links", f"{links / 1e9:,.0f} billion, {links * 32 / 1e12:,.1f} TB in memory"],
     ]
+    lines.append(["graph of 32 neighbours kept", f"{ACCOUNTS * 64 * 16 / 1e9:,.0f} GB at most"])
     lines += [
         [f"shuffle: {name}", f"{counts[what] * width / 1e12:,.1f} TB"]
         for name, (what, width) in SHUFFLES.items()
