@@ -22,7 +22,7 @@ from stillhunt.simulate.files import write
 from stillhunt.simulate.scenarios import scenario
 from stillhunt.simulate.simulation import stream, window
 
-KILLS = {"ingest": 7, "append": 6, "scan": 8}
+KILLS = {"ingest": 7, "append": 7, "scan": 6}
 """Kills of each command, one in each equal part of the time that it takes."""
 
 _FORKING = """
