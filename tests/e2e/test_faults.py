@@ -26,7 +26,7 @@ KILLS = {"ingest": 7, "append": 7, "scan": 6}
 """Kills of each command, one in each equal part of the time that it takes."""
 
 _FORKING = """
-import json, os, resource, sys
+import json, os, resource, signal, sys, time
 from stillhunt.cli.main import run
 for line in sys.stdin:
     asked = json.loads(line)
@@ -37,7 +37,9 @@ for line in sys.stdin:
         if asked["largest_file"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"],) * 2)
         os._exit(run(asked["arguments"]))
-    print(child, flush=True)
+    if asked["kill_after"] is not None:
+        time.sleep(asked["kill_after"])
+        os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is still its own
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 """Runs the command in a fresh child each time, without the seconds that its imports take."""
@@ -68,19 +70,18 @@ class Command:
 
     def __call__(self, *arguments: str | Path, kill_after: float | None = None, largest_file: int = 0) -> Ran:
         assert self._process.stdin is not None
-        asked = {"arguments": [str(each) for each in arguments], "told": str(self._told)}
-        self._process.stdin.write(json.dumps(asked | {"largest_file": largest_file}) + "\n")
+        asked = {
+            "arguments": [str(each) for each in arguments],
+            "told": str(self._told),
+            "kill_after": kill_after,
+            "largest_file": largest_file,
+        }
+        begin = time.perf_counter()
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        child, begin = int(self._line()), time.perf_counter()
-        if kill_after is not None:
-            time.sleep(kill_after)
-            os.kill(child, signal.SIGKILL)
-        status = int(self._line())
-        return Ran(status, time.perf_counter() - begin, self._told.read_text())
-
-    def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        status = int(self._process.stdout.readline())
+        return Ran(status, time.perf_counter() - begin, self._told.read_text())
 
     def close(self) -> None:
         assert self._process.stdin is not None
