@@ -39,6 +39,8 @@ class Evidence:
     in the order of ``member``. country: per account, a number.
     activity: shape (accounts, signals), ``k_is``.
     artefact_id: per artefact, the identity that its signal gave it.
+    cuts: shape (accounts, families + 1), where the links of each family begin in each account's; the last is where the
+    account's end.
     """
 
     accounts: int
@@ -57,18 +59,11 @@ class Evidence:
     member_rate: NDArray[np.float64]
     activity: NDArray[np.float64]
     artefact_id: NDArray[np.uint64]
+    cuts: NDArray[np.int64]
 
     def link_accounts(self) -> NDArray[np.int32]:
         """The account of each link, in the order of ``artefact``."""
         return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
-
-    def cuts(self) -> NDArray[np.int64]:
-        """Where the links of each family begin in each account's, shape (accounts, families + 1); the last is where
-        the account's end."""
-        families = len(self.families)
-        place = self.link_accounts().astype(np.int64) * families + self.family[self.artefact]
-        ends = np.cumsum(np.bincount(place, minlength=self.accounts * families)).reshape(-1, families)
-        return np.column_stack((self.indptr[:-1], ends)).astype(np.int64)
 
     def family_of(self) -> NDArray[np.int64]:
         """The index in ``families`` of each signal."""
@@ -117,6 +112,7 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
         member_rate=np.zeros(0),
         activity=np.zeros((accounts, len(signals))),
         artefact_id=_joined(ids, np.uint64),
+        cuts=np.zeros((accounts, len(families) + 1), dtype=np.int64),
     )
     return relink(
         evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32), _joined(counts, np.int64)
@@ -147,7 +143,19 @@ def relink(
         rate=rate[order],
         member_rate=rate[back],
         activity=activity.reshape(evidence.accounts, signals),
+        cuts=_cuts(evidence, indptr, account, artefact),
     )
+
+
+def _cuts(
+    evidence: Evidence, indptr: NDArray[np.int64], account: NDArray[np.int32], artefact: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    families = len(evidence.families)
+    place = account.astype(np.int64) * families + evidence.family[artefact]
+    ends = np.cumsum(np.bincount(place, minlength=evidence.accounts * families)).reshape(
+        evidence.accounts, families
+    )
+    return np.column_stack((indptr[:-1], ends)).astype(np.int64)
 
 
 def _rates(

@@ -116,7 +116,7 @@ def _of_links(
     nats: NDArray[np.float64] = _link_families(
         pointers,
         members,
-        evidence.cuts(),
+        evidence.cuts,
         skip,
         evidence.artefact,
         evidence.family,

@@ -41,7 +41,7 @@ def copied(evidence: Evidence, group: NDArray[np.int32]) -> NDArray[np.float64]:
     wealth, present, taken = np.zeros((signals, len(COPIES))), np.zeros(signals), np.zeros(signals)
     bet(
         group,
-        evidence.cuts(),
+        evidence.cuts,
         -1,
         evidence.artefact,
         evidence.signal,
