@@ -177,7 +177,7 @@ def main() -> None:
     if given.page:
         known = costs([Row(**row) for row in json.loads((OUT / "scale.json").read_text(encoding="utf-8"))])
         write_between("scale", measured(known), PAGE)
-        write_between("plan", plan(known[-1]), PAGE)
+        write_between("plan", plan(known), PAGE)
         return
     rows: list[Row] = []
     for fraction in given.fraction or FRACTIONS[given.scale]:

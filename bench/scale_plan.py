@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 
 from bench.page import table
 from bench.result import Row
@@ -67,8 +68,10 @@ def costs(rows: Sequence[Row]) -> list[Costs]:
     return sorted(found, key=lambda one: one.rows)
 
 
-def plan(one: Costs) -> list[str]:
-    """The plan as a table, from the costs of one size, taken to grow with rows and with accounts."""
+def plan(known: Sequence[Costs]) -> list[str]:
+    """The plan as a table, from the costs of the largest log, taken to grow with rows and with accounts; of what grows
+    faster with accounts than that, also as it grew between the two largest logs."""
+    one = known[-1]
     day_gb = REQUESTS_A_DAY * one.bytes_row / 1e9
     window = REQUESTS_A_DAY * WINDOW_DAYS
     links = ACCOUNTS * one.links
@@ -89,10 +92,15 @@ def plan(one: Costs) -> list[str]:
         f"stages that read, {WINDOW_DAYS} days": window * one.reading_us / 3.6e9,
         "stages that weigh and judge, if they grew with accounts": ACCOUNTS * one.account_ms / 3.6e6,
     }
+    if len(known) > 1:
+        power = log(one.account_ms / known[-2].account_ms) / log(one.accounts / known[-2].accounts)
+        hours["the same, as they grew between the two largest logs"] = (
+            ACCOUNTS * one.account_ms / 3.6e6 * (ACCOUNTS / one.accounts) ** power
+        )
     lines += [
         [
             name,
-            f"{spent:,.0f} core-hours: {spent / 24 / CORES:,.1f} machines for a day, {spent * CORE_HOUR_USD:,.0f} USD",
+            f"{spent:,.0f} core-hours: {spent / 24 / CORES:,.2f} machines for a day, {spent * CORE_HOUR_USD:,.2f} USD",
         ]
         for name, spent in hours.items()
     ]

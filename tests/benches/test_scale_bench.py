@@ -78,8 +78,13 @@ def test_costs_are_per_row_and_per_account() -> None:
 
 
 def test_the_plan_multiplies_costs() -> None:
-    (one,) = costs(made_up("a", 3e6))
-    told = "\n".join(plan(one))
+    told = "\n".join(plan(costs(made_up("a", 3e6))))
     assert f"{REQUESTS_A_DAY * 50 / 1e12:,.1f} TB" in told
     assert f"{REQUESTS_A_DAY * 0.5 / 3.6e9:,.0f} core-hours" in told
     assert f"{ACCOUNTS * 4.0 / 3.6e6:,.0f} core-hours" in told
+
+
+def test_what_grows_faster_than_accounts_is_told_as_it_grew() -> None:
+    known = costs([*made_up("large", 3e6), *made_up("small", 3e5)])
+    grown = ACCOUNTS * 4.0 / 3.6e6 * (ACCOUNTS / 1e4) ** -1.0
+    assert f"the two largest logs | {grown:,.0f} core-hours" in "\n".join(plan(known))
