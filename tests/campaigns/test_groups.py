@@ -9,8 +9,17 @@ import pytest
 from logs import make_evidence, make_moves, make_sessions, still
 from scipy.stats import binom
 
+from stillhunt.campaigns.clusters import candidates
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import COVERS, MAJORITY, TIES, Conduct, group_evidence, moving_evidence
+from stillhunt.campaigns.groups import (
+    COVERS,
+    MAJORITY,
+    TIES,
+    Conduct,
+    beyond_seed,
+    group_evidence,
+    moving_evidence,
+)
 from stillhunt.campaigns.signals.hands_off_after_refusal import hands_off_after_refusal
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_client_stack import shares_client_stack
@@ -269,3 +278,15 @@ def test_timing_is_the_last_column() -> None:
 def test_no_groups_give_an_empty_table() -> None:
     evidence = make_evidence(9, {shares_address: [[0, 1]]})
     assert group_evidence(evidence, quiet(9), []).shape == (0, 2)
+
+
+def test_the_family_that_chose_a_group_is_read_only_where_another_finds_something() -> None:
+    evidence = random_evidence(5, 300, 90)
+    tried = candidates(evidence)
+    whole = group_evidence(evidence, quiet(300), tried.groups)
+    nats, asked = beyond_seed(evidence, quiet(300), tried.groups, tried.seed)
+    assert 0 < asked.sum() < len(asked)
+    assert np.array_equal(nats[asked], whole[asked])
+    own = np.zeros(whole.shape, dtype=bool)
+    own[np.flatnonzero(~asked), tried.seed[~asked]] = True
+    assert np.array_equal(np.where(own, 0.0, whole), nats)

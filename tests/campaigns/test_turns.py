@@ -9,7 +9,15 @@ from bench.independent import open_population, timers
 from logs import at, ids, make_log, make_sessions
 from scipy.stats import chi2
 
-from stillhunt.campaigns.turns import Sessions, dispersions, keeps_time, session_starts, takes_turns
+from stillhunt.campaigns.turns import (
+    MIDDLE,
+    Sessions,
+    dispersions,
+    keeps_time,
+    session_starts,
+    steadiness,
+    takes_turns,
+)
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.stats.dispersion import evenness_p
 
@@ -206,3 +214,27 @@ def test_a_group_in_a_null_log_keeps_the_times_it_was_given(engine: DuckDB) -> N
     assert keeps_time(swapped, even) == keeps_time(sessions, free)
     assert keeps_time(swapped, free) == keeps_time(sessions, even)
     assert swapped.starts[free].tolist() == sessions.starts[even].tolist()
+
+
+def test_the_middle_start_against_ten_obvious_lines() -> None:
+    sessions = make_sessions(np.random.default_rng(2).integers(0, 4, (30, 9)) + np.eye(30, 9, dtype=int))
+    generator = np.random.default_rng(3)
+    for size in (3, 7, 30):
+        group = np.sort(generator.choice(30, size, replace=False)).astype(np.int32)
+        starts = sorted(
+            (float(sessions.time[at]), int(i))
+            for i in group
+            for at in sessions.rank[sessions.rank_ptr[i] : sessions.rank_ptr[i + 1]]
+        )
+        splits: dict[tuple[int, ...], list[float]] = {}
+        k = 0
+        while k + 2 < len(starts):
+            (first, *_), (middle, *_), (last, *_) = three = starts[k : k + 3]
+            who = tuple(account for _, account in three)
+            if len(set(who)) == 3:
+                splits.setdefault(who, []).append((2 * (middle - first) / (last - first) - 1) ** 2)
+            k += 2 if len(set(who)) == 3 else 1
+        means = [float(np.mean(each)) for each in splits.values()]
+        spread, triples = steadiness(sessions, np.array([0, size]), group)
+        assert triples[0] == len(means)
+        assert spread[0] == pytest.approx(np.mean(means) if means else MIDDLE)

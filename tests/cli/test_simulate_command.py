@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stillhunt.simulate.scenarios import SCENARIOS
+from stillhunt.simulate.scenarios import PROFILES
 
 
 def _simulate(*arguments: str | float | Path) -> subprocess.CompletedProcess[str]:
@@ -42,9 +42,9 @@ def test_an_existing_output_is_left_alone(tmp_path: Path) -> None:
 def test_profiles_are_listed() -> None:
     listed = _simulate("--list-profiles", "--json")
     assert listed.returncode == 0
-    assert [row["profile"] for row in json.loads(listed.stdout)] == list(SCENARIOS)
+    assert [row["profile"] for row in json.loads(listed.stdout)] == list(PROFILES)
     shown = _simulate("--list-profiles")
-    assert all(name in shown.stdout for name in SCENARIOS)
+    assert all(name in shown.stdout for name in PROFILES)
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
@@ -58,3 +58,32 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         assert refused.returncode == 2, refused.stderr
         assert named in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_report_is_a_lake_that_can_be_scanned(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    done = _simulate("--out", lake, "--profile", "letter-full", "--scale", 0.0001, "--json")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in lake.iterdir()) == [
+        "accounts.parquet",
+        "lake.json",
+        "requests",
+        "truth.parquet",
+    ]
+    manifest = json.loads((lake / "lake.json").read_text())
+    assert manifest["text"] == "sketches"
+    assert manifest["rows"]["written"] == json.loads(done.stdout)["requests"]
+    program = [sys.executable, "-c", "from stillhunt.cli.main import main; main()", "scan"]
+    scanned = subprocess.run(
+        [*program, str(lake), "--out", str(tmp_path / "result"), "--null-runs", "5"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert scanned.returncode in (0, 1), scanned.stderr
+    stages = {
+        stage["name"]: stage for stage in json.loads((tmp_path / "result" / "run.json").read_text())["stages"]
+    }
+    assert {"open", "summarise", "candidates", "weigh", "cluster", "judge", "explain"} <= set(stages)
+    assert all(stage["seconds"] >= 0 and stage["peak_memory_mb"] > 0 for stage in stages.values())

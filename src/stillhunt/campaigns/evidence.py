@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.signals.signal import Artefacts, Signal
@@ -38,6 +39,8 @@ class Evidence:
     in the order of ``member``. country: per account, a number.
     activity: shape (accounts, signals), ``k_is``.
     artefact_id: per artefact, the identity that its signal gave it.
+    cuts: shape (accounts, families + 1), where the links of each family begin in each account's; the last is where the
+    account's end.
     """
 
     accounts: int
@@ -56,6 +59,7 @@ class Evidence:
     member_rate: NDArray[np.float64]
     activity: NDArray[np.float64]
     artefact_id: NDArray[np.uint64]
+    cuts: NDArray[np.int64]
 
     def link_accounts(self) -> NDArray[np.int32]:
         """The account of each link, in the order of ``artefact``."""
@@ -108,6 +112,7 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
         member_rate=np.zeros(0),
         activity=np.zeros((accounts, len(signals))),
         artefact_id=_joined(ids, np.uint64),
+        cuts=np.zeros((accounts, len(families) + 1), dtype=np.int64),
     )
     return relink(
         evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32), _joined(counts, np.int64)
@@ -118,42 +123,85 @@ def relink(
     evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32], n: NDArray[np.int64]
 ) -> Evidence:
     """The same artefacts tied to other accounts: used to fill a matrix and to draw null logs."""
-    order = np.lexsort((artefact, account))
-    back = np.lexsort((account, artefact))
+    members_ptr = _pointers(artefact, len(evidence.signal))
+    indptr = _pointers(account, evidence.accounts)
+    every = np.arange(len(account))
+    order = _stable(account, indptr, _stable(artefact, members_ptr, every))
+    back = _stable(artefact, members_ptr, _stable(account, indptr, every))
+    signals = len(evidence.signals)
     signal_of_link = evidence.signal[artefact]
-    activity = np.zeros((evidence.accounts, len(evidence.signals)))
-    np.add.at(activity, (account, signal_of_link), 1.0)
-    rate = _rates(evidence, account, artefact, signal_of_link)
+    place = account.astype(np.int64) * signals + signal_of_link
+    activity = np.bincount(place, minlength=evidence.accounts * signals).astype(np.float64)
+    rate = _rates(evidence, account, artefact, signal_of_link, (members_ptr, back))
     return replace(
         evidence,
-        indptr=_pointers(account, evidence.accounts),
+        indptr=indptr,
         artefact=artefact[order],
         n=n[order],
-        members_ptr=_pointers(artefact, len(evidence.signal)),
+        members_ptr=members_ptr,
         member=account[back],
         rate=rate[order],
         member_rate=rate[back],
-        activity=activity,
+        activity=activity.reshape(evidence.accounts, signals),
+        cuts=_cuts(evidence, indptr, account, artefact),
     )
 
 
+def _cuts(
+    evidence: Evidence, indptr: NDArray[np.int64], account: NDArray[np.int32], artefact: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    families = len(evidence.families)
+    place = account.astype(np.int64) * families + evidence.family[artefact]
+    ends = np.cumsum(np.bincount(place, minlength=evidence.accounts * families)).reshape(
+        evidence.accounts, families
+    )
+    return np.column_stack((indptr[:-1], ends)).astype(np.int64)
+
+
 def _rates(
-    evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32], signal: NDArray[np.int16]
+    evidence: Evidence,
+    account: NDArray[np.int32],
+    artefact: NDArray[np.int32],
+    signal: NDArray[np.int16],
+    by_artefact: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> NDArray[np.float64]:
-    """``r_ia`` per link."""
+    """``r_ia`` per link. by_artefact: pointers, and the links of each artefact."""
     signals = len(evidence.signals)
     totals = np.bincount(evidence.signal, weights=evidence.popularity.astype(np.float64), minlength=signals)
     world = evidence.popularity[artefact] / np.maximum(totals[signal], 1.0)
     home = evidence.country[account]
-    at_home = np.bincount(
-        home * signals + signal, minlength=int(evidence.country.max(initial=0) + 1) * signals
-    )
-    place = home * len(evidence.signal) + artefact
-    _, part, alike = np.unique(place, return_inverse=True, return_counts=True)
-    neighbours = alike[part] - 1.0
+    countries = int(evidence.country.max(initial=0) + 1)
+    at_home = np.bincount(home * signals + signal, minlength=countries * signals)
+    neighbours = _alike(home, countries, *by_artefact) - 1.0
     local = (neighbours + PRIOR_LINKS * world) / (at_home[home * signals + signal] - 1.0 + PRIOR_LINKS)
     rates: NDArray[np.float64] = np.maximum(world, local)
     return rates
+
+
+@njit(cache=True, nogil=True)
+def _stable(key, pointers, order):  # type: ignore[no-untyped-def]
+    """``order``, sorted by ``key[order]`` with equal ones kept in order. pointers: where each key's place begins."""
+    place = pointers[:-1].copy()
+    out = np.empty(len(order), dtype=np.int64)
+    for link in order:
+        out[place[key[link]]] = link
+        place[key[link]] += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _alike(home, countries, pointers, links):  # type: ignore[no-untyped-def]
+    """Per link, how many links of its artefact have its ``home``."""
+    alike = np.empty(len(links))
+    count = np.zeros(countries)
+    for a in range(len(pointers) - 1):
+        for at in range(pointers[a], pointers[a + 1]):
+            count[home[links[at]]] += 1.0
+        for at in range(pointers[a], pointers[a + 1]):
+            alike[links[at]] = count[home[links[at]]]
+        for at in range(pointers[a], pointers[a + 1]):
+            count[home[links[at]]] = 0.0
+    return alike
 
 
 def _pointers(rows: NDArray[np.int32], size: int) -> NDArray[np.int64]:

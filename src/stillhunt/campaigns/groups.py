@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.moves import Moves, moves_within
 from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
-from stillhunt.campaigns.urn import COPIES, background, bet, links_of
+from stillhunt.campaigns.urn import COPIES, background, bet, links_of, span
 from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
@@ -59,12 +59,65 @@ def group_evidence(
     """
     if not groups:
         return np.zeros((0, len(evidence.families) + 1))
+    pointers, members = _flat(groups)
+    everything = np.full(len(groups), -1)
+    links = _of_links(evidence, pointers, members, everything, agreeing)
+    return _with_conduct(evidence, conduct, links, pointers, members)
+
+
+def beyond_seed(
+    evidence: Evidence, conduct: Conduct, groups: Sequence[NDArray[np.int32]], seed: NDArray[np.int16]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The same as ``group_evidence`` but for the family ``seed[g]`` that chose group ``g`` (below 0 where none did),
+    and whether that family was weighed too.
+
+    A family that finds nothing by itself, or ties fewer members than it must to speak for the group, cannot speak in
+    agreement with another. So where none but the seed's own is left, and its artefacts are nearly all that there are,
+    these are not read; its column is then 0.
+    """
+    if not groups:
+        return np.zeros((0, len(evidence.families) + 1)), np.zeros(0, dtype=np.bool_)
+    pointers, members = _flat(groups)
+    own = np.maximum(seed, -1).astype(np.int64)
+    links = np.zeros((len(groups), len(evidence.families)))
+    asked = own < 0
+    seeded = np.flatnonzero(~asked)
+    alone = _of_links(evidence, *_some(pointers, members, seeded), own[seeded], False)
+    asked[seeded] = (alone > 0.0).any(axis=1)
+    loud = np.flatnonzero(asked)
+    links[loud] = _of_links(evidence, *_some(pointers, members, loud), np.full(len(loud), -1), True)
+    return _with_conduct(evidence, conduct, links, pointers, members), asked
+
+
+def _flat(groups: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     pointers = np.concatenate(([0], np.cumsum([len(group) for group in groups]))).astype(np.int64)
-    members = np.concatenate(groups)
-    links = _link_families(
+    return pointers, np.concatenate(groups)
+
+
+def _some(
+    pointers: NDArray[np.int64], members: NDArray[np.int32], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Only the groups ``chosen``."""
+    sizes = np.diff(pointers)
+    kept = np.zeros(len(sizes), dtype=np.bool_)
+    kept[chosen] = True
+    return np.concatenate(([0], np.cumsum(sizes[chosen]))).astype(np.int64), members[np.repeat(kept, sizes)]
+
+
+def _of_links(
+    evidence: Evidence,
+    pointers: NDArray[np.int64],
+    members: NDArray[np.int32],
+    skip: NDArray[np.int64],
+    agreeing: bool,
+) -> NDArray[np.float64]:
+    """Nats per group and link family. skip: per group, a family that is not looked at (then another is 0 where it ties
+    fewer than COVERS of the members by itself), or -1."""
+    nats: NDArray[np.float64] = _link_families(
         pointers,
         members,
-        evidence.indptr,
+        evidence.cuts,
+        skip,
         evidence.artefact,
         evidence.family,
         evidence.signal,
@@ -81,6 +134,16 @@ def group_evidence(
         agreeing,
         COPIES,
     )
+    return nats
+
+
+def _with_conduct(
+    evidence: Evidence,
+    conduct: Conduct,
+    links: NDArray[np.float64],
+    pointers: NDArray[np.int64],
+    members: NDArray[np.int32],
+) -> NDArray[np.float64]:
     if MOVES in evidence.families:
         column = evidence.families.index(MOVES)
         handed = moving_evidence(conduct.moves, pointers, members)
@@ -128,7 +191,7 @@ def chernoff(x, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
-    pointers, member, indptr, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
+    pointers, member, cuts, skip, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
     popularity, links, covers, majority, agreeing, copies
 ):  # fmt: skip
     groups, signals = len(pointers) - 1, activity.shape[1]
@@ -142,17 +205,19 @@ def _link_families(  # type: ignore[no-untyped-def]
         group = member[pointers[g] : pointers[g + 1]]
         least = covers * len(group)
         bet(
-            group, indptr, artefact, signal, rate, activity, popularity, links, count, share, wealth, present, busy,
-            copies,
+            group, cuts, skip[g], artefact, signal, rate, activity, popularity, links, count, share, wealth, present,
+            busy, copies,
         )  # fmt: skip
         seen = 0
         for i in group:
-            for link in range(indptr[i], indptr[i + 1]):
-                a = artefact[link]
-                if rates[a] == 0.0:
-                    touched[seen] = a
-                    seen += 1
-                rates[a] += rate[link]
+            for part in range(2):
+                begin, end = span(cuts, i, skip[g], part)
+                for link in range(begin, end):
+                    a = artefact[link]
+                    if rates[a] == 0.0:
+                        touched[seen] = a
+                        seen += 1
+                    rates[a] += rate[link]
         best[:] = 0.0
         for position in range(seen):
             a = touched[position]
@@ -165,15 +230,17 @@ def _link_families(  # type: ignore[no-untyped-def]
         for i in group:
             mask = 0
             ties[:] = 0.0
-            for link in range(indptr[i], indptr[i + 1]):
-                a = artefact[link]
-                s = signal[a]
-                if weighs[s]:
-                    if tells[a]:
-                        mask |= 1 << family[a]
-                    k = activity[i, s]
-                    chance = background(rate[link], popularity[a], count[a] - 1.0, links[s], busy[s] - k)
-                    ties[s] += (share[a] - 1.0 / k) / (k * chance)
+            for part in range(2):
+                begin, end = span(cuts, i, skip[g], part)
+                for link in range(begin, end):
+                    a = artefact[link]
+                    s = signal[a]
+                    if weighs[s]:
+                        if tells[a]:
+                            mask |= 1 << family[a]
+                        k = activity[i, s]
+                        chance = background(rate[link], popularity[a], count[a] - 1.0, links[s], busy[s] - k)
+                        ties[s] += (share[a] - 1.0 / k) / (k * chance)
             for s in range(signals):
                 if ties[s] > 0.0 and ties[s] >= TIES * (present[s] - 1.0):
                     mask |= 1 << family_of[s]
@@ -190,6 +257,10 @@ def _link_families(  # type: ignore[no-untyped-def]
                         stakes += 1
             urn -= np.log(max(stakes, 1))
             result[g, f] = max(0.0, max(best[f], urn) - np.log(2.0))
+        if skip[g] >= 0:
+            for f in range(families):
+                if told[f, f] < least:
+                    result[g, f] = 0.0
         if agreeing:
             strongest = np.argmax(result[g])
             second = 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numba import njit
@@ -28,6 +29,11 @@ COPYING = 0.6
 """Share of the members that copy from one another, in a signal that all of them show."""
 POPULAR = 64
 """Accounts of an artefact from which it must be twice as frequent in the group as by chance to be looked at."""
+WIDE = 8192
+"""Accounts of an artefact from which it must tell by itself to be looked at, so that in a log of any size a group is
+held against those who share something with it."""
+INSIDE, SEEN, PICKED = 1, 2, 4
+"""Of an account while a group is held against the log: it is of the group; it shares something; it may fit."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Space:
     def __init__(self, evidence: Evidence) -> None:
         accounts, signals, artefacts = evidence.accounts, len(evidence.signals), len(evidence.signal)
         self.evidence = evidence
+        self.ends: dict[tuple[int, int, bytes], NDArray[np.int32] | None] = {}
+        of_member = np.repeat(evidence.signal, np.diff(evidence.members_ptr))
         self.of_log = (
             evidence.indptr,
             evidence.artefact,
@@ -87,6 +95,7 @@ class Space:
             evidence.member,
             evidence.signal,
             evidence.member_rate,
+            1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate),
             evidence.activity,
             evidence.popularity.astype(np.float64),
             links_of(evidence),
@@ -96,46 +105,67 @@ class Space:
         )
         self.per_artefact = (*np.zeros((3, artefacts)), np.empty(artefacts, dtype=np.int32))
         self.per_account = (
-            *np.zeros((2, accounts, signals)),
-            *np.zeros((2, accounts), dtype=np.bool_),
-            np.empty(accounts, dtype=np.int32),
+            np.zeros((signals, accounts)),
+            np.zeros(accounts, dtype=np.uint8),
+            *np.empty((2, accounts), dtype=np.int32),
             np.empty(accounts),
         )
 
     def grow(self, group: NDArray[np.int32]) -> NDArray[np.int32] | None:
-        """The group at the end of all phases; None where too few fit together."""
+        """The group at the end of all phases; None where too few fit together. Many groups of one pool grow into the
+        same one on the way there, from where the end is known."""
+        passed: list[tuple[int, int, bytes]] = []
+        end = self._grow(group, passed)
+        self.ends.update(dict.fromkeys(passed, end))
+        return end
+
+    def _grow(
+        self, group: NDArray[np.int32], passed: list[tuple[int, int, bytes]]
+    ) -> NDArray[np.int32] | None:
         accounts = self.evidence.accounts
-        for phase in PHASES:
+        for number, phase in enumerate(PHASES):
             pool = min(phase.pool, phase.share * accounts)
-            for _ in range(phase.rounds):
-                members, nats = self.fit(group)
-                last, group = group, np.sort(members[nats > odds_against(accounts, max(len(group), pool))])
+            for turn in range(phase.rounds):
+                here = number, turn, blake2b(group.tobytes(), digest_size=16).digest()
+                if here in self.ends:
+                    return self.ends[here]
+                passed.append(here)
+                bar = odds_against(accounts, max(len(group), pool))
+                members, nats = self.fit(group, bar)
+                last, group = group, np.sort(members[nats > bar])
                 if len(group) < SMALLEST:
                     return None
                 if np.array_equal(last, group):
                     break
         return group
 
-    def fit(self, group: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Accounts that share anything with the group, and how well they fit, in nats."""
-        n = _fit(group, *self.of_log, *self.per_artefact, *self.per_account)
+    def fit(
+        self, group: NDArray[np.int32], bar: float = -np.inf
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Accounts that share anything with the group, and how well they fit, in nats; those that cannot come above
+        ``bar`` may be left out."""
+        # The families' ratios are multiplied, and none is above that of its likeliest signal.
+        ratio = np.exp(bar / len(self.evidence.families))
+        n = _fit(group, 1.0 + (ratio - 1.0) / COPYING, *self.of_log, *self.per_artefact, *self.per_account)
         members, nats = self.per_account[-2:]
         return members[:n], nats[:n]
 
 
 @njit(cache=True, nogil=True)
 def _fit(  # type: ignore[no-untyped-def]
-    group, indptr, artefact, members_ptr, member, signal, rate, activity, popularity, links, penalty, family_of,
-    families, count, share, weight, carried, urn, typical, inside, seen, fits, nats
+    group, least, indptr, artefact, members_ptr, member, signal, rate, rarity, activity, popularity, links, penalty,
+    family_of, families, count, share, weight, carried, likelier, state, touched, fits, nats
 ):  # fmt: skip
     """Per account and signal the mean of two bets: that it copies from members at random (the urn), and, where
     artefacts tell by themselves, that it carries what is typical of the members, by their nats. Each account is held
-    against the others; of a family's signals, the mean."""
+    against the others; of a family's signals, the mean. rarity: per link, one over the account's activity times the
+    rate: how rarely by chance it carries the artefact. Only accounts for which some signal is ``least`` times likelier
+    or more are weighed."""
     signals = activity.shape[1]
     present, busy, telling = np.zeros((3, signals))
     n_carried = 0
     for i in group:
-        inside[i] = True
+        state[i] = INSIDE
         for s in range(signals):
             present[s] += activity[i, s] > 0.0
             busy[s] += activity[i, s]
@@ -154,48 +184,65 @@ def _fit(  # type: ignore[no-untyped-def]
             if nat > 0.0:
                 weight[a] = nat
                 telling[signal[a]] += nat
-    n = 0
+    n, n_touched = 0, 0
     for place in range(n_carried):
         a = carried[place]
         s = signal[a]
         if popularity[a] > POPULAR and count[a] < 2.0 * rate[members_ptr[a]] * busy[s]:
             continue
+        if popularity[a] > WIDE and weight[a] == 0.0:
+            continue
+        others = max(present[s], 1.0)
+        apart = background(1.0, popularity[a], count[a], links[s], busy[s])
+        drawn_share = 0.5 if telling[s] > 0.0 else 1.0
+        drawn = drawn_share * share[a] / (apart * others)
+        borne = 0.5 * weight[a] / telling[s] * count[a] / others if weight[a] > 0.0 else 0.0
         for at in range(members_ptr[a], members_ptr[a + 1]):
             i = member[at]
-            own = 1.0 if inside[i] else 0.0
-            if count[a] - own <= 0.0:
-                continue
-            if not seen[i]:
-                seen[i] = True
+            if state[i] & INSIDE:
+                if count[a] < 2.0:
+                    continue
+                k, rest = activity[i, s], present[s] - 1.0
+                chance = background(rate[at], popularity[a], count[a] - 1.0, links[s], busy[s] - k)
+                gain = drawn_share * (share[a] - 1.0 / k) / (k * chance * rest)
+                if weight[a] > 0.0:
+                    gain += 0.5 * weight[a] / telling[s] * (count[a] - 1.0) / rest / min(1.0, k * chance)
+            else:
+                gain = drawn * rarity[at]
+                if weight[a] > 0.0:
+                    gain += borne * max(1.0, rarity[at] / apart)
+            likelier[s, i] += gain
+            if not state[i] & SEEN:
+                state[i] |= SEEN
+                touched[n_touched] = i
+                n_touched += 1
+            if likelier[s, i] > least and not state[i] & PICKED:
+                state[i] |= PICKED
                 fits[n] = i
                 n += 1
-            k = activity[i, s]
-            others = present[s] - own
-            chance = background(rate[at], popularity[a], count[a] - own, links[s], busy[s] - own * k)
-            urn[i, s] += (share[a] - own / k) / (k * chance * others)
-            if weight[a] > 0.0:
-                typical[i, s] += weight[a] / telling[s] * (count[a] - own) / others / min(1.0, k * chance)
     ratio, parts = np.zeros(families), np.zeros(families)
     for place in range(n):
         i = fits[place]
         ratio[:] = 0.0
         parts[:] = 0.0
-        own = 1.0 if inside[i] else 0.0
+        own = 1.0 if state[i] & INSIDE else 0.0
         for s in range(signals):
             if activity[i, s] > 0.0 and present[s] > own:
-                likelier = 0.5 * (urn[i, s] + typical[i, s]) if telling[s] > 0.0 else urn[i, s]
-                ratio[family_of[s]] += 1.0 + present[s] / len(group) * COPYING * (likelier - 1.0)
+                ratio[family_of[s]] += 1.0 + present[s] / len(group) * COPYING * (likelier[s, i] - 1.0)
                 parts[family_of[s]] += 1.0
-            urn[i, s] = 0.0
-            typical[i, s] = 0.0
-        seen[i] = False
-        nats[place] = 0.0
+        likelihood = 1.0
         for f in range(families):
             if parts[f] > 0.0:
-                nats[place] += np.log(ratio[f] / parts[f])
+                likelihood *= ratio[f] / parts[f]
+        nats[place] = np.log(likelihood)
+    for s in range(signals):
+        for place in range(n_touched):
+            likelier[s, touched[place]] = 0.0
+    for place in range(n_touched):
+        state[touched[place]] = 0
     for place in range(n_carried):
         count[carried[place]] = 0.0
         share[carried[place]] = 0.0
     for i in group:
-        inside[i] = False
+        state[i] = 0
     return n

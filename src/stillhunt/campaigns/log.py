@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,17 @@ class Log:
     """Whether the engine holds the view ``sketches`` (schema SKETCHES)."""
 
 
-def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None, sketches: str | None = None) -> Log:
+def open_log(
+    engine: DuckDB,
+    requests: str,
+    accounts: pa.Table | None,
+    sketches: str | None = None,
+    filled_rows: Mapping[str, int] | None = None,
+) -> Log:
     """Numbers the accounts of ``requests``, an SQL FROM item with the columns of LAKE_REQUESTS.
 
-    accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. Raises InputError when
-    the log is empty.
+    accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. filled_rows: how many
+    rows hold a value, per column, where that is known; counted otherwise. Raises InputError when the log is empty.
     """
     engine.execute(
         f"""
@@ -65,7 +71,11 @@ def open_log(engine: DuckDB, requests: str, accounts: pa.Table | None, sketches:
         """
     )
     engine.unregister("given_accounts")
-    rows, filled = _filled(engine, "exchanges")
+    if filled_rows is None:
+        rows, filled = _filled(engine, "exchanges")
+    else:
+        rows = filled_rows["account_id"]
+        filled = frozenset({"account"} | {name for name, count in filled_rows.items() if count > 0})
     numbered, account_columns = _filled(engine, "accounts")
     if rows == 0:
         raise InputError(

@@ -67,23 +67,31 @@ def tail_odds(evidence: Evidence, members: NDArray[np.int32]) -> NDArray[np.floa
     inside_account = np.zeros(evidence.accounts, dtype=bool)
     inside_account[members] = True
     size, others = float(len(members)), float(evidence.accounts - len(members))
-    link_account = evidence.link_accounts()
-    inside = np.bincount(evidence.artefact[inside_account[link_account]], minlength=len(evidence.signal))
+    carried = evidence.artefact[_places(evidence.indptr, members)]
+    artefact, inside = np.unique(carried, return_counts=True)
     share_in = (inside + 0.5) / (size + 1.0)
-    share_out = (np.maximum(evidence.popularity - inside, 0) + 0.5) / (others + 1.0)
+    share_out = (np.maximum(evidence.popularity[artefact] - inside, 0) + 0.5) / (others + 1.0)
     speaks = (inside >= max(2.0, TYPICAL * size)) & (share_in > share_out)
-    ratio = np.log(share_in / share_out)
+    artefact, ratio = artefact[speaks], np.log(share_in[speaks] / share_out[speaks])
     odds = np.full(evidence.accounts, np.log(max(size, 1.0) / max(others, 1.0)))
     for f in range(len(evidence.families)):
-        links = speaks[evidence.artefact] & (evidence.family[evidence.artefact] == f)
-        if not links.any():
+        mine = evidence.family[artefact] == f
+        if not mine.any():
             continue
         score = np.zeros(evidence.accounts)
-        np.maximum.at(score, link_account[links], ratio[evidence.artefact[links]])
+        carriers = evidence.member[_places(evidence.members_ptr, artefact[mine])]
+        np.maximum.at(score, carriers, np.repeat(ratio[mine], np.diff(evidence.members_ptr)[artefact[mine]]))
         own, theirs = np.sort(score[inside_account]), np.sort(score[~inside_account])
         odds += _log_ratio(len(own) - np.searchsorted(own, score, "left"), size, theirs, score, "left")
         odds += _log_ratio(np.searchsorted(own, score, "right"), size, theirs, score, "right")
     return odds
+
+
+def _places(pointers: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The places of all that ``rows`` hold, in CSR form."""
+    begin, size = pointers[rows], pointers[rows + 1] - pointers[rows]
+    places: NDArray[np.int64] = np.repeat(begin - np.cumsum(size) + size, size) + np.arange(size.sum())
+    return places
 
 
 def _log_ratio(

@@ -75,7 +75,7 @@ def prompt_moves(log: Log) -> Moves:
             SELECT account, time, hash(prompt_sketch, prompt_chars) AS text, prompt_sketch, ({failure(log)}) AS failed
             FROM exchanges
         ), hours AS (
-            SELECT time_bucket(INTERVAL 1 HOUR, time) AS hour, count(*) AS n, avg(failed::INTEGER) AS share
+            SELECT epoch_us(time) // 3600000000 AS hour, count(*) AS n, avg(failed::INTEGER) AS share
             FROM sent GROUP BY hour
         ), ever AS (SELECT avg(failed::INTEGER) AS share FROM sent),
         next AS (
@@ -84,7 +84,7 @@ def prompt_moves(log: Log) -> Moves:
         )
         SELECT next.account, taker, next.failed,
             greatest(least(CASE WHEN hours.n >= {ENOUGH} THEN hours.share ELSE ever.share END, 0.9), 0.002) AS chance
-        FROM next JOIN hours ON hours.hour = time_bucket(INTERVAL 1 HOUR, next.time) CROSS JOIN ever
+        FROM next JOIN hours ON hours.hour = epoch_us(next.time) // 3600000000 CROSS JOIN ever
         WHERE taker <> next.account AND taken <= next.time + {WITHIN} ORDER BY next.account, taker, next.time
         """
     )

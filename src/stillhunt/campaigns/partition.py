@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.clusters import SMALLEST, Candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import Conduct, group_evidence
-from stillhunt.campaigns.tried import ORIGINS, Tried, weighed
+from stillhunt.campaigns.tried import ORIGINS, Tried, weighed, with_all_families
 from stillhunt.stats.tails import NullTail
 
 PARTS = 24
@@ -74,7 +74,7 @@ def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float)
     passing = np.flatnonzero(judged.q <= level)
     if not len(passing):
         return ()
-    tried = judged.tried
+    tried = with_all_families(evidence, conduct, judged.tried, passing)
     largest_p = float(judged.p[passing].max())
     taken = np.zeros(evidence.accounts, dtype=np.bool_)
     parts_of = _Parts(evidence, conduct, tried, passing)
@@ -92,7 +92,8 @@ def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float)
     def ask_again(accounts: NDArray[np.int32], seed: np.int16) -> None:
         if len(accounts) < SMALLEST:
             return
-        again = weighed(evidence, conduct, Candidates((accounts,), np.array([seed])))
+        alone = weighed(evidence, conduct, Candidates((accounts,), np.array([seed])))
+        again = with_all_families(evidence, conduct, alone, np.zeros(1, dtype=np.int64))
         p = p_values(judged.tails, again.scores, again.origin, len(tried.groups))[0]
         if p <= largest_p:
             asked = _Asked(accounts, seed, again.nats[0], again.scores[0], p)

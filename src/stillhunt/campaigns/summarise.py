@@ -26,36 +26,59 @@ def summarise(log: Log) -> pa.Table:
     def count_if(column: str, condition: str) -> str:
         return f"count(*) FILTER ({condition})" if has(column) else "0"
 
-    def distinct(column: str, expression: str) -> str:
-        return f"count(DISTINCT {expression})" if has(column) else "0"
-
     def total(column: str, condition: str = "TRUE") -> str:
         return f"coalesce(sum({column}) FILTER ({condition}), 0)::BIGINT" if has(column) else "0"
 
     refused = "finish_reason = 'refusal'"
+    distinct = {"active_days": "epoch_us(time) // 86400000000"} | {
+        name: column
+        for name, column in {
+            "sessions": "session_id",
+            "texts": "prompt_sketch",
+            "systems": "system_sketch",
+            "models": "model",
+            "addresses": "client_ip",
+        }.items()
+        if has(column)
+    }
+
+    def count_of(name: str) -> str:
+        return f"coalesce({name}.n, 0)" if name in distinct else "0"
+
+    # Distinct values are counted in two stages, pairs first: many accounts' sets at once would not fit in memory.
+    counts = "".join(
+        f"""
+        LEFT JOIN (
+            SELECT account, count(*) AS n
+            FROM (SELECT DISTINCT account, {value} AS value FROM exchanges WHERE {value} IS NOT NULL) GROUP BY account
+        ) AS {name} USING (account)"""
+        for name, value in distinct.items()
+    )
     return log.engine.table(
         f"""
-        SELECT account, count(*) AS requests, min(time) AS first_seen, max(time) AS last_seen,
-            count(DISTINCT time_bucket(INTERVAL 1 DAY, time)) AS active_days,
-            count(DISTINCT hour(time)) AS hours,
-            {distinct("session_id", "session_id")} AS sessions,
-            {count_if("finish_reason", refused)} AS refused,
-            {count_if("status", "status IN (403, 429) OR status >= 500")} AS failed,
-            {total("input_tokens")} AS input_tokens,
-            {total("output_tokens")} AS output_tokens,
-            {total("cached_input_tokens")} AS cached_input_tokens,
-            {count_if("reasoning", "reasoning")} AS reasoning,
-            {total("output_tokens", "reasoning") if has("reasoning") else "0"} AS reasoning_tokens,
-            {count_if("finish_reason", "finish_reason = 'length'")} AS capped,
-            {count_if("tools", "tools > 0")} AS tooled,
-            {count_if("capability", f"capability IN {sql_list(HARVESTED_CAPABILITIES)}")} AS harvested,
-            {count_if("capability", "capability IN ('reasoning_traces', 'grading')")} AS elicited,
-            {"count(capability)" if has("capability") else "0"} AS labelled,
-            {distinct("prompt_sketch", "prompt_sketch")} AS texts,
-            {distinct("system_sketch", "system_sketch")} AS systems,
-            {distinct("model", "model")} AS models,
-            {distinct("client_ip", "client_ip")} AS addresses
-        FROM exchanges GROUP BY account ORDER BY account
+        WITH busy AS (
+            SELECT account, count(*) AS requests, min(time) AS first_seen, max(time) AS last_seen,
+                bit_count(bit_or(1::BIGINT << hour(time)))::BIGINT AS hours,
+                {count_if("finish_reason", refused)} AS refused,
+                {count_if("status", "status IN (403, 429) OR status >= 500")} AS failed,
+                {total("input_tokens")} AS input_tokens,
+                {total("output_tokens")} AS output_tokens,
+                {total("cached_input_tokens")} AS cached_input_tokens,
+                {count_if("reasoning", "reasoning")} AS reasoning,
+                {total("output_tokens", "reasoning") if has("reasoning") else "0"} AS reasoning_tokens,
+                {count_if("finish_reason", "finish_reason = 'length'")} AS capped,
+                {count_if("tools", "tools > 0")} AS tooled,
+                {count_if("capability", f"capability IN {sql_list(HARVESTED_CAPABILITIES)}")} AS harvested,
+                {count_if("capability", "capability IN ('reasoning_traces', 'grading')")} AS elicited,
+                {"count(capability)" if has("capability") else "0"} AS labelled
+            FROM exchanges GROUP BY account
+        )
+        SELECT account, requests, first_seen, last_seen, {count_of("active_days")} AS active_days, hours,
+            {count_of("sessions")} AS sessions, refused, failed, input_tokens, output_tokens, cached_input_tokens,
+            reasoning, reasoning_tokens, capped, tooled, harvested, elicited, labelled,
+            {count_of("texts")} AS texts, {count_of("systems")} AS systems, {count_of("models")} AS models,
+            {count_of("addresses")} AS addresses
+        FROM busy {counts} ORDER BY account
         """
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stillhunt.campaigns.clusters import GROWN, Candidates
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import Conduct, group_evidence
+from stillhunt.campaigns.groups import Conduct, beyond_seed, group_evidence
 from stillhunt.campaigns.grow import grown
 from stillhunt.stats.conjunction import beyond_the_strongest
 
@@ -19,13 +19,15 @@ ORIGINS = 3
 
 @dataclass(frozen=True)
 class Tried:
-    """Groups; nats per group and family, shape (groups, families); scores, shape (groups,); origin, 0 for the groups of
-    artefacts, 1 for clusters, 2 for grown groups."""
+    """Groups; nats per group and family, shape (groups, families); scores, shape (groups,); whole, whether the family
+    that chose the group was weighed too, if not its nats are 0; origin, 0 for the groups of artefacts, 1 for clusters,
+    2 for grown groups."""
 
     groups: tuple[NDArray[np.int32], ...]
     seed: NDArray[np.int16]
     nats: NDArray[np.float64]
     scores: NDArray[np.float64]
+    whole: NDArray[np.bool_]
 
     @property
     def origin(self) -> NDArray[np.int64]:
@@ -47,14 +49,24 @@ def try_all(evidence: Evidence, conduct: Conduct, candidates: Candidates) -> Tri
         np.concatenate((first.seed, second.seed)),
         np.concatenate((first.nats, second.nats)),
         np.concatenate((first.scores, second.scores)),
+        np.concatenate((first.whole, second.whole)),
     )
 
 
 def weighed(evidence: Evidence, conduct: Conduct, candidates: Candidates) -> Tried:
     """Evidence and scores of given groups: nats beyond the family that chose the group, its seed's, or else the
     strongest."""
-    nats = group_evidence(evidence, conduct, candidates.groups)
+    nats, whole = beyond_seed(evidence, conduct, candidates.groups, candidates.seed)
     scores = beyond_the_strongest(nats)
     seeded = np.flatnonzero(candidates.seed >= 0)
     scores[seeded] = nats[seeded].sum(axis=1) - nats[seeded, candidates.seed[seeded]]
-    return Tried(candidates.groups, candidates.seed, nats, scores)
+    return Tried(candidates.groups, candidates.seed, nats, scores, whole)
+
+
+def with_all_families(evidence: Evidence, conduct: Conduct, tried: Tried, chosen: NDArray[np.int64]) -> Tried:
+    """The same, with the nats of every family of the groups ``chosen``."""
+    lacking = chosen[~tried.whole[chosen]]
+    nats, whole = tried.nats.copy(), tried.whole.copy()
+    nats[lacking] = group_evidence(evidence, conduct, [tried.groups[g] for g in lacking])
+    whole[lacking] = True
+    return replace(tried, nats=nats, whole=whole)

@@ -22,16 +22,19 @@ class Sessions:
 
     starts: per day, shape (accounts, days), days counted from the first day of the log. alive_from, alive_to: first
     and last day on which the account starts a session, shape (accounts,); an account without any has ``alive_to <
-    alive_from``. time: every start in seconds from the first of the log, account by account, ascending; the starts of
-    account ``i`` are ``time[time_ptr[origin[i]]:time_ptr[origin[i] + 1]]``. origin: shape (accounts,), who in the log
-    started the sessions that account ``i`` is given; itself, but in a null log.
+    alive_from``. time, starter: every start of the log, by time: seconds from the first exchange, and whose it is.
+    rank: the places of each account's starts in these, ascending, account by account; those of account ``i`` are
+    ``rank[rank_ptr[origin[i]]:rank_ptr[origin[i] + 1]]``. origin: shape (accounts,), who in the log started the
+    sessions that account ``i`` is given; itself, but in a null log.
     """
 
     starts: NDArray[np.int32]
     alive_from: NDArray[np.int32]
     alive_to: NDArray[np.int32]
     time: NDArray[np.float64]
-    time_ptr: NDArray[np.int64]
+    starter: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    rank_ptr: NDArray[np.int64]
     origin: NDArray[np.int32]
 
     def given(self, came_from: NDArray[np.int32]) -> Sessions:
@@ -41,7 +44,9 @@ class Sessions:
             self.alive_from[came_from],
             self.alive_to[came_from],
             self.time,
-            self.time_ptr,
+            self.starter,
+            self.rank,
+            self.rank_ptr,
             self.origin[came_from],
         )
 
@@ -51,14 +56,15 @@ def session_starts(log: Log) -> Sessions:
     session = "session_id" if "session_id" in log.filled else "NULL::VARCHAR"
     rows = log.engine.table(
         f"""
-        WITH marked AS (
+        WITH unmarked AS (SELECT DISTINCT account FROM exchanges WHERE {session} IS NULL),
+        gaps AS (
             SELECT account, time, {session} AS session,
                    time - lag(time) OVER (PARTITION BY account ORDER BY time) AS gap
-            FROM exchanges
+            FROM exchanges SEMI JOIN unmarked USING (account)
         ), starts AS (
-            SELECT account, min(time) AS time FROM marked WHERE session IS NOT NULL GROUP BY account, session
+            SELECT account, min(time) AS time FROM exchanges WHERE {session} IS NOT NULL GROUP BY account, {session}
             UNION ALL
-            SELECT account, time FROM marked WHERE session IS NULL AND (gap IS NULL OR gap > {IDLE})
+            SELECT account, time FROM gaps WHERE session IS NULL AND (gap IS NULL OR gap > {IDLE})
         )
         SELECT account, epoch_us(time) - (SELECT epoch_us(min(time)) FROM exchanges) AS since,
             datediff('day', (SELECT min(time) FROM exchanges), time)::INTEGER AS day
@@ -73,11 +79,17 @@ def session_starts(log: Log) -> Sessions:
     present = busy.any(axis=1)
     first = np.where(present, busy.argmax(axis=1), 0)
     last = np.where(present, days - 1 - busy[:, ::-1].argmax(axis=1), -1)
+    since = rows["since"].to_numpy()
+    order = np.argsort(since, kind="stable")
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
     return Sessions(
         starts,
         first.astype(np.int32),
         last.astype(np.int32),
-        rows["since"].to_numpy() / 1e6,
+        since[order] / 1e6,
+        account[order].astype(np.int32),
+        rank,
         np.concatenate(([0], np.cumsum(np.bincount(account, minlength=log.accounts)))).astype(np.int64),
         np.arange(log.accounts, dtype=np.int32),
     )
@@ -119,6 +131,8 @@ def keeps_time(sessions: Sessions, group: NDArray[np.int32]) -> tuple[float, flo
     return float(spread[0] / MIDDLE), float(np.exp(-nats[0])), int(triples[0])
 
 
+LONG = 250_000
+"""Starts of a group from which only those of the first part of the log are read, about as many: they tell enough."""
 MIDDLE = 1.0 / 3.0
 """Mean of ``(2 u - 1)²`` for u uniform in [0, 1]."""
 
@@ -128,69 +142,121 @@ def steadiness(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Per group the mean of ``(2 u - 1)²``, where u is the place of the middle of three starts between the others, and
     the number of distinct ordered triples of accounts, each of which counts once with its own mean. No two triples of
-    starts share an interval. The mean is MIDDLE where there is none."""
-    total, triples = _steadiness(sessions.time, sessions.time_ptr, sessions.origin, pointers, members)
+    starts share an interval. Of more than LONG starts the first are read. The mean is MIDDLE where there is none."""
+    total, triples = _steadiness(
+        sessions.time, sessions.starter, sessions.rank, sessions.rank_ptr, sessions.origin, pointers, members
+    )
     return np.where(triples > 0, total / np.maximum(triples, 1), MIDDLE), triples
 
 
 @njit(cache=True, nogil=True)
-def _steadiness(time, time_ptr, origin, pointers, members):  # type: ignore[no-untyped-def]
-    groups = len(pointers) - 1
+def _steadiness(time, starter, rank, rank_ptr, origin, pointers, members):  # type: ignore[no-untyped-def]
+    groups, accounts = len(pointers) - 1, np.int64(len(origin))
     total = np.zeros(groups)
     triples = np.zeros(groups, dtype=np.int64)
+    bits = np.zeros(len(time) // 64 + 1, dtype=np.uint64)
+    blocks = np.zeros(len(bits) // 64 + 1, dtype=np.uint64)
+    slots = np.full(16, -1, dtype=np.int64)
     for g in range(groups):
-        size = pointers[g + 1] - pointers[g]
         count = 0
         for place in range(pointers[g], pointers[g + 1]):
             i = origin[members[place]]
-            count += time_ptr[i + 1] - time_ptr[i]
+            count += rank_ptr[i + 1] - rank_ptr[i]
         if count < 3:
             continue
-        when = np.empty(count)
-        who = np.empty(count, dtype=np.int64)
-        at = 0
-        for place in range(pointers[g], pointers[g + 1]):
-            i = origin[members[place]]
-            for start in range(time_ptr[i], time_ptr[i + 1]):
-                when[at] = time[start]
-                who[at] = place - pointers[g]
-                at += 1
-        order = np.argsort(when)
-        accounts = np.empty(count // 2, dtype=np.int64)
+        end = len(time) if count <= LONG else np.int64(len(time) * (LONG / count))
+        merged = np.empty(count, dtype=np.int32)
+        count = _merge(
+            rank, rank_ptr, origin, members[pointers[g] : pointers[g + 1]], end, bits, blocks, merged
+        )
+        key = np.empty(count // 2, dtype=np.int64)
         away = np.empty(count // 2)
         seen, k = 0, 0
         while k + 2 < count:
-            first, middle, last = order[k], order[k + 1], order[k + 2]
-            span = when[last] - when[first]
-            if (
-                who[first] == who[middle]
-                or who[middle] == who[last]
-                or who[first] == who[last]
-                or span <= 0.0
-            ):
+            first, middle, last = merged[k], merged[k + 1], merged[k + 2]
+            one, two, three = starter[first], starter[middle], starter[last]
+            span = time[last] - time[first]
+            if two in (one, three) or one == three or span <= 0.0:
                 k += 1
                 continue
-            accounts[seen] = (who[first] * size + who[middle]) * size + who[last]
-            away[seen] = (2.0 * (when[middle] - when[first]) / span - 1.0) ** 2
+            key[seen] = (one * accounts + two) * accounts + three
+            away[seen] = (2.0 * (time[middle] - time[first]) / span - 1.0) ** 2
             seen += 1
             k += 2
-        total[g], triples[g] = _sum_of_means(accounts[:seen], away[:seen])
+        while len(slots) < 2 * seen:
+            slots = np.full(2 * len(slots), -1, dtype=np.int64)
+        total[g], triples[g] = _sum_of_means(key[:seen], away[:seen], slots)
     return total, triples
 
 
 @njit(cache=True, nogil=True)
-def _sum_of_means(key, value):  # type: ignore[no-untyped-def]
-    """The sum over distinct keys of the mean value under each, and how many there are."""
-    order = np.argsort(key)
-    total, distinct, k = 0.0, 0, 0
-    while k < len(order):
-        own, n, this = 0.0, 0, key[order[k]]
-        while k < len(order) and key[order[k]] == this:
-            own += value[order[k]]
-            n += 1
-            k += 1
-        total += own / n
-        distinct += 1
+def _merge(rank, rank_ptr, origin, group, end, bits, blocks, merged):  # type: ignore[no-untyped-def]
+    """Fills ``merged`` with the ranks of the group's starts below ``end``, ascending, and gives their number: a bit for
+    each, a bit for each word of bits. Both must come in as zeros, and are left so."""
+    for member in group:
+        i = origin[member]
+        for at in range(rank_ptr[i], rank_ptr[i + 1]):
+            if rank[at] >= end:
+                break
+            word = rank[at] >> 6
+            bits[word] |= np.uint64(1) << np.uint64(rank[at] & 63)
+            blocks[word >> 6] |= np.uint64(1) << np.uint64(word & 63)
+    out = 0
+    for block in range(len(blocks)):
+        words, blocks[block] = blocks[block], np.uint64(0)
+        while words != 0:
+            word = (block << 6) + _lowest(words)
+            words &= words - np.uint64(1)
+            left, bits[word] = bits[word], np.uint64(0)
+            while left != 0:
+                merged[out] = (word << 6) + _lowest(left)
+                left &= left - np.uint64(1)
+                out += 1
+    return out
+
+
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_PLACES = np.zeros(64, dtype=np.int64)
+_PLACES[[int(_DE_BRUIJN) * 2**bit % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
+
+
+@njit(cache=True, nogil=True)
+def _lowest(word):  # type: ignore[no-untyped-def]
+    """The place of the lowest bit that is set. Source: Leiserson, Prokop and Randall (1998)."""
+    return _PLACES[((word & (~word + np.uint64(1))) * _DE_BRUIJN) >> np.uint64(58)]
+
+
+@njit(cache=True, nogil=True)
+def _sum_of_means(key, value, slots):  # type: ignore[no-untyped-def]
+    """The sum over distinct keys of the mean value under each, and how many there are. ``slots``: a power of two of
+    places, twice as many as keys or more; -1 everywhere, and left so."""
+    n = len(key)
+    sums, counts = np.empty(n), np.zeros(n, dtype=np.int64)
+    used = np.empty(n, dtype=np.int64)
+    mask = np.uint64(1)
+    while mask < 2 * n:
+        mask *= np.uint64(2)
+    mask -= np.uint64(1)
+    distinct = 0
+    for k in range(n):
+        mixed = np.uint64(key[k]) * np.uint64(0x9E3779B97F4A7C15)
+        slot = (mixed >> np.uint64(32)) & mask
+        while slots[slot] >= 0 and key[slots[slot]] != key[k]:
+            slot = (slot + np.uint64(1)) & mask
+        first = slots[slot]
+        if first < 0:
+            slots[slot] = k
+            used[distinct] = slot
+            sums[k], counts[k] = 0.0, 0
+            distinct += 1
+            first = k
+        sums[first] += value[k]
+        counts[first] += 1
+    total = 0.0
+    for place in range(distinct):
+        first = slots[used[place]]
+        total += sums[first] / counts[first]
+        slots[used[place]] = -1
     return total, distinct
 
 

@@ -41,7 +41,8 @@ def copied(evidence: Evidence, group: NDArray[np.int32]) -> NDArray[np.float64]:
     wealth, present, taken = np.zeros((signals, len(COPIES))), np.zeros(signals), np.zeros(signals)
     bet(
         group,
-        evidence.indptr,
+        evidence.cuts,
+        -1,
         evidence.artefact,
         evidence.signal,
         evidence.rate,
@@ -67,9 +68,18 @@ def background(rate, popularity, inside, links, taken):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
+def span(cuts, i, skip, part):  # type: ignore[no-untyped-def]
+    """Links of account ``i`` without those of the family ``skip``, in two parts; all in the first where it is -1."""
+    if skip < 0:
+        return (cuts[i, 0], cuts[i, -1]) if part == 0 else (cuts[i, -1], cuts[i, -1])
+    return (cuts[i, 0], cuts[i, skip]) if part == 0 else (cuts[i, skip + 1], cuts[i, -1])
+
+
+@njit(cache=True, nogil=True)
 def bet(  # type: ignore[no-untyped-def]
     group,
-    indptr,
+    cuts,
+    skip,
     artefact,
     signal,
     rate,
@@ -85,7 +95,7 @@ def bet(  # type: ignore[no-untyped-def]
 ):
     """Fills ``wealth``, logarithms per signal and ``copies``; and for all members ``count`` and ``share`` per artefact
     (members, and their weight), ``present`` and ``taken`` per signal (members, and their links). ``count`` and
-    ``share`` must come in as zeros and are left for the caller to clear."""
+    ``share`` must come in as zeros and are left for the caller to clear. ``skip``: a family that is left out, or -1."""
     wealth[:] = 0.0
     present[:] = 0.0
     taken[:] = 0.0
@@ -93,11 +103,13 @@ def bet(  # type: ignore[no-untyped-def]
     like = np.zeros(signals)
     for i in group:
         like[:] = 0.0
-        for link in range(indptr[i], indptr[i + 1]):
-            a = artefact[link]
-            if count[a] > 0.0:
-                s = signal[a]
-                like[s] += share[a] / background(rate[link], popularity[a], count[a], links[s], taken[s])
+        for part in range(2):
+            begin, end = span(cuts, i, skip, part)
+            for link in range(begin, end):
+                a = artefact[link]
+                if count[a] > 0.0:
+                    s = signal[a]
+                    like[s] += share[a] / background(rate[link], popularity[a], count[a], links[s], taken[s])
         for s in range(signals):
             k = activity[i, s]
             if k > 0.0:
@@ -106,8 +118,10 @@ def bet(  # type: ignore[no-untyped-def]
                     for t in range(wealth.shape[1]):
                         wealth[s, t] += np.log1p(copies[t] * (ratio - 1.0))
                 present[s] += 1.0
-        for link in range(indptr[i], indptr[i + 1]):
-            a = artefact[link]
-            share[a] += 1.0 / activity[i, signal[a]]
-            count[a] += 1.0
-            taken[signal[a]] += 1.0
+        for part in range(2):
+            begin, end = span(cuts, i, skip, part)
+            for link in range(begin, end):
+                a = artefact[link]
+                share[a] += 1.0 / activity[i, signal[a]]
+                count[a] += 1.0
+                taken[signal[a]] += 1.0

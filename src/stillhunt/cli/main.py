@@ -16,6 +16,7 @@ from stillhunt import __version__
 from stillhunt.cli import audit, demo, ingest, mark, receipts, scan, simulate, trace
 from stillhunt.cli.show import err, helped, show_error
 from stillhunt.cli.status import DONE, INTERNAL, INTERRUPTED, PIPE_CLOSED, UNUSABLE
+from stillhunt.engines.duckdb import mended
 from stillhunt.errors import OutputError, SettingError, StillhuntError
 
 _HELP = helped(
@@ -44,6 +45,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 _DISK_TROUBLE = (
     errno.ENOSPC,
+    errno.EFBIG,
     errno.EDQUOT,
     errno.EROFS,
     errno.EACCES,
@@ -101,6 +103,9 @@ def run(arguments: Sequence[str]) -> int:
         )
         return UNUSABLE
     except Exception as error:
+        if (told := mended(error)) is not None:
+            show_error(told)
+            return UNUSABLE
         if not _was_interrupted(error):
             return _internal()
         status = INTERRUPTED

@@ -6,13 +6,15 @@ import hashlib
 import json
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from stillhunt import __version__
@@ -34,7 +36,8 @@ from stillhunt.sources.accounts import read_accounts
 from stillhunt.sources.comparable import comparable, sketches_of
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
-from stillhunt.sources.lake import Lake, is_lake, open_lake
+from stillhunt.sources.lake import Lake, check_digests, is_lake, open_lake
+from stillhunt.sources.lake_writer import filled_rows
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
 
@@ -82,9 +85,9 @@ def scan(
         spill = settings.temp_dir or out.absolute().parent
         with DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill) as engine:
             if lakes:
-                outcome = _scan_lake(
-                    open_lake(lakes[0]), given.accounts, None, engine, settings, stages, aside
-                )
+                lake = open_lake(lakes[0])
+                with _named_damage(lake):
+                    outcome = _scan_lake(lake, given.accounts, None, engine, settings, stages, aside)
             else:
                 with scratch_folder(spill) as folder:
                     lake, report = _ingested(given, folder / "lake", engine, settings, stages)
@@ -94,6 +97,16 @@ def scan(
         with stages("report"):
             write_report(aside)
     return outcome
+
+
+@contextmanager
+def _named_damage(lake: Lake) -> Iterator[None]:
+    """Raises InputError in place of the engine's or Arrow's error where a file of the lake is not what was written."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError):
+        check_digests(lake)
+        raise
 
 
 def _ingested(
@@ -130,7 +143,8 @@ def _scan_lake(
             "Add logs with `stillhunt ingest LOGS --out LAKE --append`.",
         )
     with stages("open"):
-        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake))
+        known = filled_rows(list(lake.request_files)) if len(lake.sketch_keys) < 2 else None
+        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake), known)
         seen = coverage(lake.coverage.filled, log.account_columns)
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads

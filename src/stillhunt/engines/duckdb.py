@@ -12,10 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from stillhunt.engines.scratch import scratch_folder
-from stillhunt.errors import SettingError
+from stillhunt.errors import OutputError, SettingError, StillhuntError
 
 ROW_GROUP_ROWS = 122_880
 """Rows per row group of the Parquet files that are written: the unit in which DuckDB shares out a scan."""
+
+_NO_ROOM = ("No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size")
+"""How DuckDB's errors tell that a disk is full."""
 
 
 class DuckDB:
@@ -96,6 +99,26 @@ class DuckDB:
         )
         row = self._connection.execute(statement, params or None).fetchone()
         return 0 if row is None else int(row[0])
+
+
+def mended(error: BaseException) -> StillhuntError | None:
+    """What a person can do about an error of DuckDB's, wherever it came up; None where it is no such trouble."""
+    if not isinstance(error, duckdb.Error):
+        return None
+    text = " ".join(str(error).split())
+    if any(sign in text for sign in _NO_ROOM):
+        return OutputError(
+            f"there is no room for what a query spills ({text})",
+            "",
+            "Make room, or name another folder with STILLHUNT_TEMP_DIR.",
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return SettingError(
+            f"the queries need more memory than they may take ({text})",
+            "--memory",
+            "Allow more, such as 8GB.",
+        )
+    return None
 
 
 def quoted(text: str) -> str:

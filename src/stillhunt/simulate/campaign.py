@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stillhunt.schema.accounts import ACCOUNTS, TRUTH
 from stillhunt.simulate.apps import Apps, draw_apps
 from stillhunt.simulate.apps import join as join_apps
 from stillhunt.simulate.clock import DAY, HOUR, I64, MINUTE, RHYTHMS, SECOND, hourly
@@ -22,7 +23,7 @@ from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.people import Life, People, Ways, draw_people, live
 from stillhunt.simulate.pools import Assignment, arrivals, schedule
 from stillhunt.simulate.registration import texts
-from stillhunt.simulate.render import render_batch
+from stillhunt.simulate.render import render_batch, render_requests
 from stillhunt.simulate.scene import CAPABILITY, Batch, Batches, Book, Scene
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.sessions import Sessions, plan, together
@@ -34,6 +35,8 @@ _WORKERS = 8
 """Each serves its share of the accounts with its own settings."""
 _AGENTS = 3
 _SETTINGS = 2
+_PART = 500_000
+"""Exchanges of a task list from which it is worked through in parts, so that memory holds one part."""
 
 
 @dataclass(frozen=True)
@@ -48,26 +51,85 @@ class Jobs:
 
 def campaign(scene: Scene, seeds: Seeds, operator: Operator) -> Batches:
     """All accounts and requests of one pool."""
+    total = _exchanges(scene, operator)
+    if total > _PART and operator.customers == 0 and operator.decoy == 0:
+        yield from _in_parts(scene, seeds, operator, int(np.ceil(total / _PART)))
+        return
     rng = seeds.rng("pool")
     book = scene.book()
     jobs = _jobs(seeds, scene, book, operator)
+    assigned, countries = _assign(rng, scene, operator, jobs.sessions.start, _lengths(jobs.sessions))
+    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned, countries)
+    traffic, apps, served = _serve(rng, scene, book, (jobs, assigned, enrolment))
+    yield _labelled(rng, scene, book, operator, (served, enrolment, traffic, apps))
+
+
+def _in_parts(scene: Scene, seeds: Seeds, operator: Operator, parts: int) -> Batches:
+    """The same pool for a long task list, each part of which is planned twice: once for the scheduler, which sees all
+    jobs at once, and once to become traffic. The accounts come last."""
+    rng = seeds.rng("pool")
+    n = max(1, round(_exchanges(scene, operator) / operator.turns))
+    start = _dispatch(seeds.rng("tasks"), scene, operator, n)
+    edges = np.linspace(0, n, parts + 1).astype(np.int64)
+
+    def planned(part: int) -> tuple[Book, Jobs]:
+        book = scene.book()
+        dice = seeds.rng("tasks", part), seeds.rng("workers")
+        sessions, apps = _tasks(dice, scene, book, operator, start[edges[part] : edges[part + 1]])
+        return book, Jobs(sessions, apps, np.full(len(sessions), True))
+
+    lengths = np.concatenate([_lengths(planned(part)[1].sessions) for part in range(parts)])
+    assigned, countries = _assign(rng, scene, operator, start, lengths)
+    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned, countries)
+    used = np.full(len(enrolment.roster), False)
+    for part in range(parts):
+        book, jobs = planned(part)
+        here = slice(edges[part], edges[part + 1])
+        mine = replace(assigned, account=assigned.account[here], limited=assigned.limited[here])
+        own = seeds.rng("pool", part)
+        traffic, apps, _ = _serve(own, scene, book, (jobs, mine, enrolment))
+        used[traffic.account] = True
+        requests = render_requests(own, scene, book, apps, enrolment.roster, traffic)
+        yield Batch(ACCOUNTS.empty_table(), TRUTH.empty_table(), requests)
+    name = texts(None if operator.honest else operator.name, len(used))
+    accounts, truth = replace(enrolment.roster, campaign=name).take(np.flatnonzero(used)).tables()
+    yield Batch(accounts, truth, requests.slice(0, 0))
+
+
+def _exchanges(scene: Scene, operator: Operator) -> float:
+    begin, end = _span(scene, operator)
+    return operator.accounts * operator.rate * scene.thin * (end - begin) / DAY
+
+
+def _lengths(work: Sessions) -> I64:
+    """How long each session keeps its account, microseconds."""
+    return (work.turns * (work.gap_s + _SECONDS_PER_ANSWER) * SECOND).astype(np.int64)
+
+
+def _assign(
+    rng: np.random.Generator, scene: Scene, operator: Operator, start: I64, lengths: I64
+) -> tuple[Assignment, NDArray[np.int16]]:
+    """Who serves each job, and where the accounts claim to be."""
     begin, _ = _span(scene, operator)
     ready = begin + np.sort(rng.random(operator.accounts) ** 2 * operator.ramp_days * DAY).astype(np.int64)
-    work = jobs.sessions
     countries = pool_countries(rng, operator)
-    seconds = work.turns * (work.gap_s + _SECONDS_PER_ANSWER)
-    lengths = (seconds * SECOND).astype(np.int64)
-    assigned = schedule(rng, work.start, lengths, ready, operator.discipline, ZONE_H[countries])
-    assigned = _mass_ban(rng, scene, operator, assigned)
+    assigned = schedule(rng, start, lengths, ready, operator.discipline, ZONE_H[countries])
+    return _mass_ban(rng, scene, operator, assigned), countries
+
+
+def _serve(
+    rng: np.random.Generator, scene: Scene, book: Book, parts: tuple[Jobs, Assignment, Enrolment]
+) -> tuple[Traffic, Apps, Jobs]:
+    """The traffic of the jobs that found an account, the applications that it names, and those jobs."""
+    jobs, assigned, enrolment = parts
     served = np.flatnonzero(assigned.account >= 0)
-    jobs = Jobs(work.take(served), jobs.apps, jobs.harvest[served])
+    jobs = Jobs(jobs.sessions.take(served), jobs.apps, jobs.harvest[served])
     account = assigned.account[served]
-    enrolment = enrol(seeds.rng("enrolment"), scene, operator, assigned, countries)
     sessions, apps = _dress(rng, jobs, account, enrolment, assigned.limited[served])
     traffic = converse(rng, scene, book, apps, sessions)
     traffic, apps = _hand_off(sessions, traffic, apps, enrolment)
     traffic = traffic.take(np.flatnonzero(traffic.time < assigned.ends[traffic.account]))
-    yield _labelled(rng, scene, book, operator, (jobs, enrolment, traffic, apps))
+    return traffic, apps, jobs
 
 
 def _span(scene: Scene, operator: Operator) -> tuple[int, int]:
@@ -77,12 +139,13 @@ def _span(scene: Scene, operator: Operator) -> tuple[int, int]:
 
 def _jobs(seeds: Seeds, scene: Scene, book: Book, operator: Operator) -> Jobs:
     """Harvest, decoys and customers' requests, in the shares that the operator runs."""
-    begin, end = _span(scene, operator)
-    total = operator.accounts * operator.rate * scene.thin * (end - begin) / DAY
+    total = _exchanges(scene, operator)
     harvest = total * (1 - operator.decoy - operator.customers_share)
     parts: list[tuple[Sessions, Apps, bool]] = []
     if harvest >= 1 and not operator.harvests_customers:
-        parts.append((*_tasks(seeds, scene, book, operator, harvest), True))
+        rng = seeds.rng("tasks")
+        start = _dispatch(rng, scene, operator, max(1, round(harvest / operator.turns)))
+        parts.append((*_tasks((rng, rng), scene, book, operator, start), True))
     if operator.decoy > 0:
         rng = seeds.rng("decoys")
         parts.append(
@@ -102,12 +165,16 @@ def _jobs(seeds: Seeds, scene: Scene, book: Book, operator: Operator) -> Jobs:
 
 
 def _tasks(
-    seeds: Seeds, scene: Scene, book: Book, operator: Operator, exchanges: float
+    dice: tuple[np.random.Generator, np.random.Generator],
+    scene: Scene,
+    book: Book,
+    operator: Operator,
+    start: I64,
 ) -> tuple[Sessions, Apps]:
-    """Sessions of a task list: every task once, in some order, each session a few tasks or one stored dialogue."""
-    rng = seeds.rng("tasks")
-    n = max(1, round(exchanges / operator.turns))
-    start = _dispatch(rng, scene, operator, n)
+    """Sessions of a task list that begin at ``start``: every task once, in some order, each session a few tasks or one
+    stored dialogue. ``dice``: for the tasks, and for the workers' settings."""
+    rng, workers = dice
+    n = len(start)
     labs = operator.labs or (operator.name,)
     lab = _labs_by_time(rng, scene, operator, start)
     capability = np.zeros(n, dtype=np.int8)
@@ -123,7 +190,7 @@ def _tasks(
     probing = rng.random(n) < operator.probing
     family = np.where(probing, rng.choice(book.shared.probes, n), family)
     first = int(rng.integers(2**40))
-    apps = _task_apps(rng, scene, book, operator)
+    apps = _task_apps(workers, scene, book, operator)
     sessions = plan(
         rng,
         np.zeros(n, dtype=np.int64),

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from stillhunt.simulate.operators import Operator
 from stillhunt.simulate.pools import Discipline
-from stillhunt.simulate.scenarios import EVASION, KINDS, SCENARIOS
+from stillhunt.simulate.scenarios import EVASION, KINDS, PROFILES, SCENARIOS
 
 _HEAD = """# Profiles of `stillhunt simulate`
 
@@ -18,14 +18,22 @@ Every profile covers {days} days from {start} (UTC). A log keeps {thin:.0%} of a
 account with 100 requests a day shows about {thinned:.0f}. `--scale X` multiplies the accounts of every kind and pool.
 """
 
+_LARGE = """
+Besides, `{one.name}`: {one.about}. It covers {one.days} days from {one.start} and
+keeps {one.thin:.1%} of honest traffic; {pool.accounts:,} accounts of the pool are in use at a time. `--scale
+0.01` makes a hundredth of it. Texts are made as in every other profile and become sketches at once; the lake has no
+full sketches, which take 256 bytes for each distinct text.
+"""
+
 
 def page() -> str:
     """The page, in Markdown."""
-    honest = SCENARIOS["honest"]
+    honest, full = SCENARIOS["honest"], PROFILES["letter-full"]
     parts = [
         _HEAD.format(days=honest.days, start=honest.start, thin=honest.thin, thinned=100 * honest.thin),
         "## Profiles\n",
         _table(("profile", "accounts in pools", "what the log holds"), _profiles()),
+        _LARGE.format(one=full, pool=full.operators[0]),
         "\n## Who is in every profile\n",
         _table(("kind", "accounts", "what they do"), _kinds()),
         f"\nBesides, {honest.relays} hobby relays of 3 to 22 accounts each. `demo` has fewer accounts of each kind.\n",

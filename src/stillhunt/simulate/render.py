@@ -9,17 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stillhunt.schema.requests import REQUESTS, TIMESTAMP
+from stillhunt.schema.requests import LAKE_REQUESTS, REQUESTS, TIMESTAMP
 from stillhunt.simulate.apps import AGGREGATOR, CLOUD, SUBSCRIPTION, Apps
 from stillhunt.simulate.catalogue import CHANNELS, MODELS
-from stillhunt.simulate.ids import hex_strings, mint, mix
+from stillhunt.simulate.ids import U64, hex_strings, mint, mix
 from stillhunt.simulate.network import COUNTRIES, address_strings
 from stillhunt.simulate.registration import Roster
 from stillhunt.simulate.scene import Batch, Book, Scene
 from stillhunt.simulate.texts import render
 from stillhunt.simulate.traffic import FINISHES, Traffic
+from stillhunt.sketch.columns import sketch_requests
 
 _TOKENS_PER_CHAR = 0.27
+_PIECE = 65_536
+"""Rows whose text is held at a time, where only sketches are kept."""
 
 
 def render_batch(
@@ -33,12 +36,28 @@ def render_batch(
 def render_requests(
     rng: np.random.Generator, scene: Scene, book: Book, apps: Apps, roster: Roster, traffic: Traffic
 ) -> pa.Table:
-    """Rows of REQUESTS, of the time in which their accounts were open. What a channel does not pass on is null,
-    whoever sent it."""
+    """Rows of REQUESTS, of the time in which their accounts were open; of LAKE_REQUESTS where the scene has a sketch
+    key, so that text is held for some rows at a time. What a channel does not pass on is null, whoever sent it."""
     opened, closed = roster.created[traffic.account], roster.closed[traffic.account]
     traffic = traffic.take(np.flatnonzero((opened <= traffic.time) & (traffic.time < closed)))
+    number, chance = mint(rng, len(traffic)), rng.random(len(traffic))
+    if scene.keys is None:
+        return _rows(scene, book, apps, roster, (traffic, number, chance))
+    parts = [LAKE_REQUESTS.empty_table()]
+    for first in range(0, len(traffic), _PIECE):
+        some = np.arange(first, min(first + _PIECE, len(traffic)))
+        piece = _rows(scene, book, apps, roster, (traffic.take(some), number[some], chance[some]))
+        (batch,) = piece.combine_chunks().to_batches()
+        parts.append(pa.table(sketch_requests(batch, scene.keys, keep_text=False).requests))
+    return pa.concat_tables(parts)
+
+
+def _rows(
+    scene: Scene, book: Book, apps: Apps, roster: Roster, drawn: tuple[Traffic, U64, NDArray[np.float64]]
+) -> pa.Table:
+    """Rows of REQUESTS. ``drawn``: the exchanges, and per exchange its id and a number in [0, 1)."""
+    traffic, number, chance = drawn
     app = apps.take(traffic.app)
-    n = len(traffic)
     bare = (app.channel == CLOUD) | (app.channel == AGGREGATOR)
     subscription = app.channel == SUBSCRIPTION
     prompt = render(book.families, traffic.prompt)
@@ -49,7 +68,7 @@ def render_requests(
     ok = traffic.status == 200
     values: dict[str, pa.Array] = {
         "time": pa.array(traffic.time).cast(pa.timestamp("us")).cast(TIMESTAMP),
-        "request_id": hex_strings("req_", mint(rng, n)),
+        "request_id": hex_strings("req_", number),
         "account_id": hex_strings("acct_", roster.account[traffic.account]),
         "org_id": hex_strings("org_", roster.org[traffic.account], 12),
         "api_key_id": hex_strings("key_", np.where(subscription, np.uint64(0), traffic.key), 12),
@@ -63,7 +82,7 @@ def render_requests(
         "cached_input_tokens": pa.array(traffic.cached_tokens.astype(np.int32)),
         "max_tokens": pa.array(app.max_tokens, mask=(app.max_tokens < 0) | subscription),
         "temperature": pa.array(app.temperature, mask=np.isnan(app.temperature) | subscription),
-        "stream": pa.array(rng.random(n) < app.stream),
+        "stream": pa.array(chance < app.stream),
         "reasoning": pa.array(traffic.reasoning),
         "tools": pa.array(_tools(app, traffic)),
         "status": pa.array(traffic.status),

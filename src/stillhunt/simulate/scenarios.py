@@ -72,6 +72,8 @@ class Scenario:
     thin: float = 0.15
     relays: int = 10
     """Hobby relays at scale 1."""
+    sketched: bool = False
+    """Whether it is written as a lake of sketches, with no text."""
     fixed: tuple[str, ...] = ()
     """Beginnings of columns that the shapes in it fix by definition, for the check against leaks."""
 
@@ -153,6 +155,23 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
 instruction on top of every prompt or in the system prompt, free trials, accounts made and used together, refusals, the
 short answers of a judge."""
 
+_MANY = 149.3
+"""The honest population of the largest report, in those of the other profiles: a million accounts."""
+_THIN = 0.245
+_LETTER_FULL = Scenario(
+    "letter-full",
+    "the letter's own size: 28.8 million requests of 25,000 accounts in 45 days, in 300 million; a lake, without text",
+    {kind: round(_MANY * accounts) for kind, accounts in _PEOPLE.items()},
+    # A hundredth is banned and replaced a day, so that 17,200 at a time are 25,000 in all.
+    (replace(LETTER, accounts=17_200, rate=28.8e6 / 17_200 / 45 / _THIN),),
+    days=45,
+    start="2026-04-22",
+    thin=_THIN,
+    relays=1493,
+    sketched=True,
+    fixed=_FIXED["letter"],
+)
+
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
@@ -171,6 +190,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario("adaptive", "an operator who turns every knob of evasion at once", _PEOPLE, (ADAPTIVE,)),
     )
 }
+"""The profiles of one size, which can be compared with one another."""
+
+PROFILES: Mapping[str, Scenario] = {**SCENARIOS, _LETTER_FULL.name: _LETTER_FULL}
 """The profiles that ``--profile`` names."""
 
 EVASION: Mapping[str, Scenario] = {
@@ -182,11 +204,11 @@ EVASION: Mapping[str, Scenario] = {
 
 def scenario(name: str) -> Scenario:
     """The profile of that name. Raises SettingError when there is none."""
-    if name not in SCENARIOS:
+    if name not in PROFILES:
         raise SettingError(
-            f"there is no profile {name!r}", "--profile", f"Name one of {', '.join(sorted(SCENARIOS))}."
+            f"there is no profile {name!r}", "--profile", f"Name one of {', '.join(sorted(PROFILES))}."
         )
-    return SCENARIOS[name]
+    return PROFILES[name]
 
 
 def scaled(one: Scenario, scale: float) -> Scenario:

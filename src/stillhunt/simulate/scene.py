@@ -29,6 +29,7 @@ from stillhunt.simulate.network import Network
 from stillhunt.simulate.real import Prompts, Rates
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.texts import Family, Language, Slot
+from stillhunt.sketch.keys import KeyRing
 
 CAPABILITY = {name: code for code, name in enumerate(MODEL_CAPABILITIES)}
 _POPULAR_SYSTEMS = 40
@@ -104,6 +105,8 @@ class Scene:
     """Real texts, in place of made-up ones."""
     rates: Rates | None = None
     """Real arrivals, in place of the rhythms of organisations' programs."""
+    keys: KeyRing | None = None
+    """Keys under which text becomes sketches as soon as it is made; None where it stays text."""
 
     def book(self) -> Book:
         """A copy of the phrasebook for one component."""
@@ -112,8 +115,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some accounts with all that they did: tables ACCOUNTS and TRUTH, and some of their rows of REQUESTS. An
-    account is listed in one batch only; later batches of a long campaign may bring more of its requests."""
+    """Some accounts with all that they did: tables ACCOUNTS and TRUTH, and some of their rows of REQUESTS (of
+    LAKE_REQUESTS in a scene with sketch keys). An account is listed in one batch only; other batches of a long
+    campaign may bring more of its requests."""
 
     accounts: pa.Table
     truth: pa.Table

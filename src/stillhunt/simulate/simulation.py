@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from stillhunt.simulate.clock import Window
 from stillhunt.simulate.real import Prompts, Rates
 from stillhunt.simulate.scenarios import KINDS, Scenario, hobby_relay, scaled, scenario
 from stillhunt.simulate.scene import Batch, build_scene
+from stillhunt.sketch.keys import KeyRing
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,17 @@ def stream(
     progress: Progress | None = None,
     prompts: Prompts | None = None,
     rates: Rates | None = None,
+    keys: KeyRing | None = None,
 ) -> Iterator[Batch]:
-    """The same log in batches of accounts with all that they did; rows of a batch are in no order."""
+    """The same log in batches of accounts with all that they did; rows of a batch are in no order. keys: for sketches
+    in place of text, each text as soon as it is made."""
     if not 0 < scale < 1e6:
         raise SettingError(
             f"expected a scale above 0, got {scale}", "--scale", "1 is the profile's own size."
         )
     chosen = scaled(scenario(profile) if isinstance(profile, str) else profile, scale)
     progress = progress or Silent()
-    scene = build_scene(seed, window(chosen), chosen.thin, prompts, rates)
+    scene = replace(build_scene(seed, window(chosen), chosen.thin, prompts, rates), keys=keys)
     progress.stage(f"simulate {chosen.name}", None)
     for kind, accounts in chosen.accounts.items():
         for batch in KINDS[kind](scene, scene.seeds.child(kind), accounts):

@@ -25,17 +25,27 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
         WITH sent AS (
             SELECT account, time, hash(prompt_sketch, prompt_chars) AS artefact, ({failure(log)}) AS failed
             FROM exchanges WHERE prompt_sketch IS NOT NULL
-        ), popular AS (
-            SELECT artefact, count(DISTINCT account) AS accounts FROM sent
-            WHERE artefact IN (SELECT artefact FROM sent WHERE failed) GROUP BY artefact HAVING accounts > 1
-        ), moved AS (
-            SELECT a.artefact, a.account AS giver, b.account AS taker, a.failed
-            FROM sent AS a JOIN sent AS b
-              ON a.artefact = b.artefact AND b.time >= a.time AND b.time <= a.time + {WITHIN}
-            WHERE a.account <> b.account AND a.artefact IN (SELECT artefact FROM popular)
+        ), failing AS (SELECT DISTINCT artefact FROM sent WHERE failed),
+        popular AS (
+            SELECT artefact, count(*) AS accounts
+            FROM (SELECT DISTINCT artefact, account FROM sent SEMI JOIN failing USING (artefact))
+            GROUP BY artefact HAVING accounts > 1
+        ), followed AS (
+            SELECT artefact, account, time, failed, count(*) OVER soon > count(*) OVER own AS moves
+            FROM sent SEMI JOIN popular USING (artefact)
+            WINDOW soon AS (PARTITION BY artefact ORDER BY time RANGE BETWEEN CURRENT ROW AND {WITHIN} FOLLOWING),
+                own AS (PARTITION BY artefact, account ORDER BY time
+                        RANGE BETWEEN CURRENT ROW AND {WITHIN} FOLLOWING)
+        ), telling AS (
+            SELECT artefact FROM followed GROUP BY artefact
+            HAVING bool_or(moves AND failed) AND NOT bool_or(moves AND NOT failed)
+        ), told AS (
+            SELECT *, time_bucket({WITHIN}, time) AS bin FROM followed SEMI JOIN telling USING (artefact)
         ), handed AS (
-            SELECT * FROM moved
-            WHERE failed AND artefact NOT IN (SELECT artefact FROM moved WHERE NOT failed)
+            SELECT a.artefact, a.account AS giver, b.account AS taker
+            FROM (SELECT *, unnest([bin, bin + {WITHIN}]) AS near FROM told WHERE moves) AS a
+            JOIN told AS b ON a.artefact = b.artefact AND a.near = b.bin
+            WHERE b.time >= a.time AND b.time <= a.time + {WITHIN} AND a.account <> b.account
         ), uses AS (
             SELECT giver AS account, artefact FROM handed UNION ALL SELECT taker, artefact FROM handed
         )

@@ -15,7 +15,7 @@ from stillhunt.simulate.scene import Batches, Scene
 from stillhunt.simulate.seeds import Seeds
 from stillhunt.simulate.traffic import converse
 
-_BLOCK = 20_000
+_BLOCK = 4_000
 _AGENT_USERS = Ways(rate=16.0, spread=1.1, personas=(0, 6, 0, 0, 4, 1), program="agent")
 
 
