@@ -33,13 +33,13 @@ from scipy.stats import binom
 from stillhunt.marks.keys import KeyPath, MasterKey, commitment_record, master_key, opening_record
 from stillhunt.marks.profile import PRESETS, Profile
 from stillhunt.marks.schemes import scheme_of
-from stillhunt.marks.windows import Documents, documents
+from stillhunt.marks.windows import documents
 from stillhunt.trace.issuance import IssuanceIndex, issuance_index
 from stillhunt.trace.open_weights import load_readings
 from stillhunt.trace.radioactivity import (
     Plan,
-    Result,
     material_digest,
+    prompts_of,
     trace_answers,
     trace_probabilities,
 )
@@ -272,9 +272,7 @@ def held(lab: Lab, case: str, mark: Mark, student: str, issued: str, temperature
     lab.make(_answering(lab, asked, student, "asked.npy", 400, temperature=temperature))
     seed = "5e" * 32
     replies = documents(lab.rows(asked).tolist(), lab.rows("asked.npy").tolist())
-    prompts = material_digest(
-        Documents(replies.tokens[:0], np.zeros_like(replies.offsets), replies.prompts, replies.prompt_offsets)
-    )
+    prompts = material_digest(prompts_of(replies))
     first = issued == f"issued-{lab.scale.profiles[0]}-0.npy" and not case.startswith("attack")
     decoys = lab.scale.decoys if first else min(DECOYS, lab.scale.decoys)
     plain = Plan(mark.opening["commitment"], "unmarked prompts", prompts, decoys=decoys, seed=seed)
@@ -282,10 +280,10 @@ def held(lab: Lab, case: str, mark: Mark, student: str, issued: str, temperature
     plan = replace(plain, filter=mark.index.digest, decoys=0, seed="")
     filtered = trace_answers(plan, plan.digest, mark.opening, replies, mark.index)
     found = [
-        Row(case, "closed: answers, bound", _error(closed), "log10", None, closed.windows),
+        Row(case, "closed: answers, bound", closed.log10_error, "log10", None, closed.windows),
         Row(case, "closed: among decoy keys", math.log10(closed.decoy_p or 1.0), "log10",
             f"{math.log10(closed.decoy_floor or 1.0):.2f} at least", decoys),
-        Row(case, "closed: answers, contexts that were issued", _error(filtered), "log10", None, filtered.windows),
+        Row(case, "closed: answers, contexts that were issued", filtered.log10_error, "log10", None, filtered.windows),
     ]  # fmt: skip
     if temperature != 1.0:
         return found
@@ -308,15 +306,8 @@ def held(lab: Lab, case: str, mark: Mark, student: str, issued: str, temperature
             mark.index if issued_only else None,
         )  # fmt: skip
         label = "open: issued texts read" if issued_only else "open: unmarked texts read"
-        found.append(Row(case, label, _error(result), "log10", None, result.windows))
+        found.append(Row(case, label, result.log10_error, "log10", None, result.windows))
     return found
-
-
-def _error(result: Result) -> float:
-    """log10 of the smallest bound that the plan allows, doubled where two are compared."""
-    if result.log10_p is None:
-        return min(0.0, -result.log10_e)
-    return min(0.0, min(result.log10_p, -result.log10_e) + math.log10(2))
 
 
 def convergence(lab: Lab) -> list[Row]:
@@ -351,9 +342,7 @@ def null(lab: Lab) -> list[Row]:
     np.save(lab.path("few.npy"), lab.rows("prompts.npy")[: scale.null_rows])
     asked = lab.rows("said-plain-0-1.0.npy")
     replies = documents(asked.tolist(), lab.rows("asked.npy").tolist())
-    prompts = material_digest(
-        Documents(replies.tokens[:0], np.zeros_like(replies.offsets), replies.prompts, replies.prompt_offsets)
-    )
+    prompts = material_digest(prompts_of(replies))
     errors: dict[str, list[float]] = {
         "answers, bound": [],
         "contexts that were issued": [],

@@ -64,6 +64,9 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+REBUILD = ["trace", "registry", "build", "lake", "--receipts", "receipts.csv", "--out", "reg", "--overwrite"]
+
+
 def write(path: Path, texts: list[str]) -> None:
     path.write_text("".join(json.dumps({"output": one}) + "\n" for one in texts))
 
@@ -77,22 +80,7 @@ def traced(*more: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_from_a_log_to_the_accounts_and_receipts_of_a_data_set(folder: Path) -> None:
-    assert (
-        run(
-            [
-                "trace",
-                "registry",
-                "build",
-                "lake",
-                "--receipts",
-                "receipts.csv",
-                "--out",
-                "reg",
-                "--overwrite",
-            ]
-        )
-        == 0
-    )
+    assert run(REBUILD) == 0
     write(folder / "suspect.jsonl", [text(3), text(33), text(1_000), text(7)])
     status, summary = traced()
     assert status == 0
@@ -118,22 +106,7 @@ def test_receipts_of_matching_answers_are_written_and_verify(
     made = scene.logged(range(4))
     lines = "".join(f"req-{i},{one.receipt.id}\n" for i, one in enumerate(made))
     Path("receipts.csv").write_text(f"request_id,receipt_id\n{lines}req-9,{'ab' * 16}\n")
-    assert (
-        run(
-            [
-                "trace",
-                "registry",
-                "build",
-                "lake",
-                "--receipts",
-                "receipts.csv",
-                "--out",
-                "reg",
-                "--overwrite",
-            ]
-        )
-        == 0
-    )
+    assert run(REBUILD) == 0
     write(folder / "suspect.jsonl", [text(2), text(9), text(1_000), text(3)])
     status, summary = traced("--store", "store", "--keys", "issuer.json")
     assert (status, summary["receipts"]) == (0, {"written": 2, "not_in_store": 1})

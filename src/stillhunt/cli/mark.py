@@ -192,7 +192,7 @@ def run_detect(
             progress.advance(1)
     tested.sort(key=lambda one: one.finding.evidence["log10_p"])
     if findings is not None:
-        _write_findings(findings, [one.finding for one in tested])
+        write_findings(findings, [one.finding for one in tested])
     if as_json:
         typer.echo(json.dumps({"tests": [_fields(one) for one in tested], "skipped": _skips(given.skipped)}))
     else:
@@ -295,7 +295,8 @@ def power_of_ten(log10: float) -> str:
     return f"{10 ** (log10 - exponent):.1f}e{exponent}"
 
 
-def _write_findings(path: Path, findings: list[Finding]) -> None:
+def write_findings(path: Path, findings: list[Finding]) -> None:
+    """Findings as JSON lines, to a file that is not there yet. Raises SettingError."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.writelines(one.to_json() + "\n" for one in findings)

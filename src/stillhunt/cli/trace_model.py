@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 import typer
 from rich.table import Table
 
-from stillhunt.cli.mark import power_of_ten
+from stillhunt.cli.mark import power_of_ten, write_findings
 from stillhunt.cli.marking import Record, key_records, read_records, record_profile
 from stillhunt.cli.options import AsJson
 from stillhunt.cli.show import TerminalProgress, err, helped, out
@@ -273,13 +273,7 @@ def model(
         result = trace_answers(planned, published, record, given.texts, issued)
     found = finding_of(result, planned, record, given.inputs_digest, suspect)
     if to is not None:
-        try:
-            with to.open("x", encoding="utf-8") as file:
-                file.write(found.to_json() + "\n")
-        except OSError as error:
-            raise SettingError(
-                f"cannot write the file ({error.strerror})", "--out", "Name another."
-            ) from error
+        write_findings(to, [found])
     if as_json:
         typer.echo(found.to_json())
         return

@@ -11,6 +11,8 @@ from stillhunt.schema.findings import Finding
 
 METHOD = "mark_in_text"
 VERSION = "1"
+RECORD_FIELDS = ("commitment", "key_id", "purpose", "epoch", "bucket", "profile")
+"""What a finding repeats of a commitment or an opening: all but the subkey."""
 
 
 def finding_of(
@@ -44,10 +46,7 @@ def finding_of(
             "repeated": detection.repeated,
             "in_prompt": detection.in_prompt,
             "without_context": detection.without_context,
-            **{
-                name: record[name]
-                for name in ("commitment", "key_id", "purpose", "epoch", "bucket", "profile")
-            },
+            **{name: record[name] for name in RECORD_FIELDS},
         },
         role="inferred",
         channel="mark",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from stillhunt.marks.finding import RECORD_FIELDS
 from stillhunt.schema.findings import Finding
 from stillhunt.trace.radioactivity import Plan, Result
 
@@ -24,7 +24,6 @@ def finding_of(
     """The finding that ``suspect`` learnt from answers under the key of ``record``, an opening, whose subkey it leaves
     out. The value to quote is ``evidence["log10_error"]``: the smallest of what holds for this plan, corrected for how
     many are compared."""
-    bounds = [bound for bound in (result.log10_p, -result.log10_e) if bound is not None]
     return Finding(
         subject={"model": suspect},
         claim=(
@@ -40,7 +39,7 @@ def finding_of(
         inputs_digest=inputs_digest,
         evidence={
             "rung": "A",
-            "log10_error": min(0.0, min(bounds) + (0.0 if len(bounds) == 1 else math.log10(2))),
+            "log10_error": result.log10_error,
             "log10_p": result.log10_p,
             "log10_e": result.log10_e,
             "decoy_p": result.decoy_p,
@@ -48,10 +47,7 @@ def finding_of(
             "filtered_out": result.filtered_out,
             "kind": plan.kind,
             "plan": result.plan,
-            **{
-                name: record[name]
-                for name in ("commitment", "key_id", "purpose", "epoch", "bucket", "profile")
-            },
+            **{name: record[name] for name in RECORD_FIELDS},
         },
         role="inferred",
         channel="mark",

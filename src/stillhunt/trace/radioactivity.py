@@ -118,6 +118,13 @@ class Result:
     decoy_floor: float | None
     plan: str
 
+    @property
+    def log10_error(self) -> float:
+        """The smallest bound that holds for the plan, 0 at most; doubled where two are compared."""
+        if self.log10_p is None:
+            return min(0.0, -self.log10_e)
+        return min(0.0, min(self.log10_p, -self.log10_e) + float(np.log10(2)))
+
 
 def material_digest(texts: Documents) -> str:
     """``sha256:<hex>`` over prompts and texts, as a plan fixes them."""
@@ -127,6 +134,13 @@ def material_digest(texts: Documents) -> str:
     ):  # fmt: skip
         content.update(len(part).to_bytes(8, "little") + part.astype(kind).tobytes())
     return "sha256:" + content.hexdigest()
+
+
+def prompts_of(answers: Documents) -> Documents:
+    """The same prompts with empty answers: what a plan for prompts fixes."""
+    return Documents(
+        answers.tokens[:0], np.zeros_like(answers.offsets), answers.prompts, answers.prompt_offsets
+    )
 
 
 def trace_answers(
@@ -143,9 +157,7 @@ def trace_answers(
     Raises SettingError where anything differs from what was committed.
     """
     _must(plan.kind in ("unmarked prompts", "marked prompts"), f"the plan is for {plan.kind}", "plan, kind")
-    asked = Documents(
-        answers.tokens[:0], np.zeros_like(answers.offsets), answers.prompts, answers.prompt_offsets
-    )
+    asked = prompts_of(answers)
     _must(material_digest(asked) == plan.material, "the prompts are not those of the plan", "prompts")
     profile = profile_from_json(opening["profile"])
     pad = scheme_of(profile, SubKey(bytes(32))).pad
