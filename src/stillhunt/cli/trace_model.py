@@ -22,7 +22,7 @@ from stillhunt.cli.status import DONE, PARTIAL
 from stillhunt.errors import InputError, SettingError
 from stillhunt.marks.keys import SubKey
 from stillhunt.marks.profile import profile_from_json
-from stillhunt.marks.reading import Encode, load_tokenizer, prompt_texts, read_answers, read_prompts
+from stillhunt.marks.reading import Answers, Encode, load_tokenizer, prompt_texts, read_answers, read_prompts
 from stillhunt.marks.schemes import scheme_of
 from stillhunt.trace.asking import ANSWERS, Budget, Endpoint, ask
 from stillhunt.trace.finding import finding_of
@@ -116,13 +116,7 @@ def plan(
         given = read_answers(files, _encode(tokenizer))
     else:
         given = read_prompts(files, _encode(tokenizer), samples=samples)
-    if given.skipped:
-        first = given.skipped[0]
-        raise InputError(
-            f"{len(given.skipped)} rows cannot be used; the first: {first.reason}",
-            f"{first.file}, row {first.row}",
-            "A plan holds all that the suspect is shown: mend the rows, or take them out.",
-        )
+    _whole(given, "A plan holds all that the suspect is shown: mend the rows, or take them out.")
     made = Plan(
         commitment=record["commitment"],
         kind=kind,  # type: ignore[arg-type]  # Plan checks it
@@ -246,13 +240,7 @@ def model(
     planned, record = read_plan(plan_file), _opened(opening)
     issued = None if only_issued is None else load_index(only_issued)
     given = read_answers(files, _encode(tokenizer))
-    if given.skipped:
-        first = given.skipped[0]
-        raise InputError(
-            f"{len(given.skipped)} rows cannot be used; the first: {first.reason}",
-            f"{first.file}, row {first.row}",
-            "Nothing may be left out of what was planned; a suspect's silence is an empty completion.",
-        )
+    _whole(given, "Nothing may be left out of what was planned; a suspect's silence is an empty completion.")
     if planned.kind.endswith("texts"):
         if probabilities is None:
             raise SettingError(
@@ -278,6 +266,17 @@ def model(
         typer.echo(found.to_json())
         return
     _show(found.evidence, found.n)
+
+
+def _whole(given: Answers, remedy: str) -> None:
+    """Raises InputError where rows were left out."""
+    if given.skipped:
+        first = given.skipped[0]
+        raise InputError(
+            f"{len(given.skipped)} rows cannot be used; the first: {first.reason}",
+            f"{first.file}, row {first.row}",
+            remedy,
+        )
 
 
 def _show(evidence: Mapping[str, Any], windows: int) -> None:
