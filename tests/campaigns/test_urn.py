@@ -12,7 +12,7 @@ from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_payment import shares_payment
 from stillhunt.campaigns.signals.shares_system_prompt import shares_system_prompt
-from stillhunt.campaigns.urn import COPIES, copied, links_of
+from stillhunt.campaigns.urn import COPIES, copied
 
 ACCOUNTS = 1500
 
@@ -66,7 +66,7 @@ def test_the_first_member_and_members_without_the_signal_bet_nothing() -> None:
     assert copied(evidence, np.array([0, 10, 20], dtype=np.int32)).tolist() == pytest.approx([0.0, 0.0])
     one, _ = copied(evidence, np.array([0, 1], dtype=np.int32))
     assert one == pytest.approx(math.log(np.mean([1 - t + t * (4 - 1) / (2 - 1) for t in COPIES])))
-    assert links_of(evidence).tolist() == [4.0, 2.0]
+    assert evidence.links.tolist() == [4.0, 2.0]
 
 
 def test_a_whole_log_is_no_group() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -64,6 +65,21 @@ class Evidence:
     def link_accounts(self) -> NDArray[np.int32]:
         """The account of each link, in the order of ``artefact``."""
         return np.repeat(np.arange(self.accounts, dtype=np.int32), np.diff(self.indptr))
+
+    @cached_property
+    def links(self) -> NDArray[np.float64]:
+        """Links per signal in the whole log."""
+        return np.bincount(self.signal, weights=self.popularity, minlength=len(self.signals)).astype(
+            np.float64
+        )
+
+    @cached_property
+    def corrections(self) -> NDArray[np.float64]:
+        """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as
+        logarithm."""
+        totals = np.bincount(self.family, weights=self.popularity, minlength=len(self.families))
+        nats: NDArray[np.float64] = np.log(totals[self.family] / self.popularity)
+        return nats
 
     def family_of(self) -> NDArray[np.int64]:
         """The index in ``families`` of each signal."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.moves import Moves, moves_within
 from stillhunt.campaigns.turns import MIDDLE, Sessions, dispersions, steadiness
-from stillhunt.campaigns.urn import COPIES, background, bet, links_of, span
+from stillhunt.campaigns.urn import COPIES, background, bet, span
 from stillhunt.stats.bounds import chernoff_upper, hoeffding_lower
 from stillhunt.stats.dispersion import evenness_p
 
@@ -123,12 +123,12 @@ def _of_links(
         evidence.signal,
         evidence.rate,
         evidence.activity,
-        corrections(evidence),
+        evidence.corrections,
         np.array([signal.weighs for signal in evidence.signals], dtype=np.bool_),
         evidence.family_of(),
         len(evidence.families),
         evidence.popularity.astype(np.float64),
-        links_of(evidence),
+        evidence.links,
         COVERS,
         MAJORITY,
         agreeing,
@@ -171,14 +171,6 @@ def timing_evidence(
     spread, triples = steadiness(sessions, pointers, members)
     steady = hoeffding_lower(spread, MIDDLE, triples)
     nats: NDArray[np.float64] = np.maximum(np.maximum(even, steady) - np.log(2.0), 0.0)
-    return nats
-
-
-def corrections(evidence: Evidence) -> NDArray[np.float64]:
-    """Nats of Bonferroni's weighted correction, per artefact: the family's links over the artefact's, as logarithm."""
-    popularity = evidence.popularity.astype(np.float64)
-    totals = np.bincount(evidence.family, weights=popularity, minlength=len(evidence.families))
-    nats: NDArray[np.float64] = np.log(totals[evidence.family] / popularity)
     return nats
 
 

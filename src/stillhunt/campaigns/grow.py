@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from stillhunt.campaigns.clusters import SMALLEST
 from stillhunt.campaigns.evidence import Evidence
-from stillhunt.campaigns.groups import chernoff, corrections
-from stillhunt.campaigns.urn import background, links_of
+from stillhunt.campaigns.groups import chernoff
+from stillhunt.campaigns.urn import background
 
 WORTH = 5.0
 """Score, in nats, from which a candidate is grown."""
@@ -98,8 +98,8 @@ class Space:
             1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate),
             evidence.activity,
             evidence.popularity.astype(np.float64),
-            links_of(evidence),
-            corrections(evidence),
+            evidence.links,
+            evidence.corrections,
             evidence.family_of(),
             len(evidence.families),
         )

@@ -28,13 +28,6 @@ COPIES = np.array([0.6, 0.9])
 popular program there is always a household or a farm that copies, and that says nothing about the rest."""
 
 
-def links_of(evidence: Evidence) -> NDArray[np.float64]:
-    """Links per signal in the whole log."""
-    links = np.zeros(len(evidence.signals))
-    np.add.at(links, evidence.signal, evidence.popularity)
-    return links
-
-
 def copied(evidence: Evidence, group: NDArray[np.int32]) -> NDArray[np.float64]:
     """Logarithm of the e-value per signal, nats, shape (signals,); 0 where fewer than two members show the signal."""
     signals, artefacts = len(evidence.signals), len(evidence.signal)
@@ -48,7 +41,7 @@ def copied(evidence: Evidence, group: NDArray[np.int32]) -> NDArray[np.float64]:
         evidence.rate,
         evidence.activity,
         evidence.popularity.astype(np.float64),
-        links_of(evidence),
+        evidence.links,
         np.zeros(artefacts),
         np.zeros(artefacts),
         wealth,
