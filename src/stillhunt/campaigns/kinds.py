@@ -162,6 +162,12 @@ def _wants(group: Profile, rest: Profile) -> Iterator[tuple[str, float | None, s
             float(np.clip(2 * excess, -1, 1)),
             f"{group.reasoning:.0%} ask for extended reasoning",
         )
+    if group.replayed is not None:
+        yield (
+            "replays",
+            float(np.clip((group.replayed - 0.15) / 0.3, 0.0, 1.0)),
+            f"a signed reasoning block was carried by {1.0 + group.replayed:.1f} accounts",
+        )
     if group.refused is not None:
         background = rest.refused or 0.0
         yield (

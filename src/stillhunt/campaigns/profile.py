@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.log import Log, by_group
 from stillhunt.campaigns.tenants import Tenant, tenants
 
+_FEW_BLOCKS = 10.0
+"""Signed reasoning blocks of a group that are taken to have stayed on one account each, beside those it carried."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -70,6 +73,8 @@ class Profile:
     """Share of exchanges that were refused."""
     one_place: float | None
     """Share of accounts seen at the group's commonest address or on its commonest device."""
+    replayed: float | None
+    """Accounts beyond the first that carried a signed reasoning block, per block; of few blocks, drawn towards none."""
 
 
 def profiles(
@@ -143,6 +148,7 @@ def _profile(
         tenants=shared,
         refused=ratio("finish_reason", column("refused").sum(), requests),
         one_place=texts.get("one_place"),
+        replayed=texts.get("replayed"),
     )
 
 
@@ -193,6 +199,16 @@ def _text_facts(log: Log) -> dict[int, dict[str, float]]:
                 SELECT grp, max(n) FILTER (band IS NOT NULL) / sum(n) AS template FROM bands GROUP BY grp
                 """
             )
+    if "reasoning_signature" in log.filled:
+        add(
+            f"""
+            WITH blocks AS (
+                SELECT grp, count(DISTINCT account) AS n FROM exchanges JOIN grouped USING (account)
+                WHERE reasoning_signature IS NOT NULL GROUP BY grp, reasoning_signature
+            )
+            SELECT grp, sum(n - 1) / (count(*) + {_FEW_BLOCKS}) AS replayed FROM blocks GROUP BY grp
+            """
+        )
     for place in ("client_ip", "device_id"):
         if place in log.filled:
             add(

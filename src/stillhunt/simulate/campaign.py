@@ -35,6 +35,8 @@ _WORKERS = 8
 """Each serves its share of the accounts with its own settings."""
 _AGENTS = 3
 _SETTINGS = 2
+_TAKEN_UP = 0.1
+"""Share of live sessions whose reasoning an operator who resamples takes up."""
 _PART = 500_000
 """Exchanges of a task list from which it is worked through in parts, so that memory holds one part."""
 
@@ -154,8 +156,11 @@ def _jobs(seeds: Seeds, scene: Scene, book: Book, operator: Operator) -> Jobs:
     if operator.customers > 0:
         rng = seeds.rng("customers")
         volume = total if operator.harvests_customers else total * operator.customers_share
-        crowd = _crowd(rng, scene, book, operator, (operator.customers, volume))
-        parts.append((*crowd, operator.harvests_customers))
+        live_share = 1.0 / (1.0 + operator.resamples)
+        crowd, apps = _crowd(rng, scene, book, operator, (operator.customers, volume * live_share))
+        if operator.resamples > 0:
+            crowd = _resampled(seeds.rng("resampled"), scene, operator, crowd)
+        parts.append((crowd, apps, operator.harvests_customers))
     sessions, offset = [], 0
     for some, apps, _ in parts:
         sessions.append(replace(some, app=some.app + offset))
@@ -314,6 +319,18 @@ def _crowd(
         popular = scene.phrasebook.agents[int(rng.integers(3))]
         apps = replace(apps, system=np.full(len(apps), popular, dtype=np.int32))
     return live(rng, scene, book, people), apps
+
+
+def _resampled(rng: np.random.Generator, scene: Scene, operator: Operator, live: Sessions) -> Sessions:
+    """Live sessions and, within hours, sessions that take up the reasoning of one of them and ask on, with another
+    text, wherever the scheduler puts them. A tenth of the live sessions are taken up again and again."""
+    _, end = _span(scene, operator)
+    worth = np.flatnonzero(rng.random(len(live)) < _TAKEN_UP)
+    again = live.take(rng.choice(worth, round(operator.resamples * len(live))) if len(worth) else worth)
+    later = (rng.lognormal(np.log(2.0), 1.0, len(again)) * HOUR).astype(np.int64)
+    session = mint(rng, len(again))
+    again = replace(again, start=again.start + later, session=session, variant=mint(rng, len(again)))
+    return together([live, again.take(np.flatnonzero(again.start < end))])
 
 
 def _paced(people: People, volume: float, days: float) -> People:

@@ -27,7 +27,8 @@ class Operator:
     Cover: ``decoy`` share of exchanges that look like a person's; ``customers`` people whose requests run on the same
     accounts, ``customers_share`` of all exchanges (0: as much as they like), ``customer_program`` what they use;
     ``harvests_customers`` keeps their answers too, ``harness`` those of one popular agent's users. ``continued``:
-    share of their sessions that carry on an earlier one, with its signed reasoning, on whatever account.
+    share of their sessions that carry on an earlier one, with its signed reasoning, on whatever account. ``resamples``:
+    sessions of the operator's own, per session of a customer, that take up its signed reasoning for another answer.
 
     Labs: ``labs`` name whose tasks are asked; pools that name one lab ask the same kind of tasks, and several labs may
     share a pool; ``joins`` gives the share of the window at which a lab comes to it, if not at the start.
@@ -69,6 +70,7 @@ class Operator:
     customer_program: str | None = None
     harness: bool = False
     continued: float = 0.06
+    resamples: float = 0.0
     labs: tuple[str, ...] = ()
     joins: Mapping[str, float] = field(default_factory=dict)
     banned_at: float | None = None

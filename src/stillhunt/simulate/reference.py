@@ -14,8 +14,9 @@ _HEAD = """# Profiles of `stillhunt simulate`
 This page is made from the profiles: `python -m stillhunt.simulate.reference > docs/reference/profiles.md`. What the
 kinds and shapes stand for, and what is assumed, is in [the simulator](../explanation/simulator.md).
 
-Every profile covers {days} days from {start} (UTC). A log keeps {thin:.0%} of all traffic, honest and hostile alike: an
-account with 100 requests a day shows about {thinned:.0f}. `--scale X` multiplies the accounts of every kind and pool.
+Every profile covers {days} days from {start} (UTC). A log keeps {thin:.0%} of all traffic, {demo:.0%} in `demo`,
+honest and hostile alike: an account with 100 requests a day shows about {thinned:.0f}. `--scale X` multiplies the
+accounts of every kind and pool.
 """
 
 _LARGE = """
@@ -28,9 +29,15 @@ full sketches, which take 256 bytes for each distinct text.
 
 def page() -> str:
     """The page, in Markdown."""
-    honest, full = SCENARIOS["honest"], PROFILES["letter-full"]
+    honest, demo, full = SCENARIOS["honest"], SCENARIOS["demo"], PROFILES["letter-full"]
     parts = [
-        _HEAD.format(days=honest.days, start=honest.start, thin=honest.thin, thinned=100 * honest.thin),
+        _HEAD.format(
+            days=honest.days,
+            start=honest.start,
+            thin=honest.thin,
+            demo=demo.thin,
+            thinned=100 * honest.thin,
+        ),
         "## Profiles\n",
         _table(("profile", "accounts in pools", "what the log holds"), _profiles()),
         _LARGE.format(one=full, pool=full.operators[0]),

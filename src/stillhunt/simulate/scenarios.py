@@ -69,7 +69,7 @@ class Scenario:
     operators: tuple[Operator, ...] = ()
     days: int = 14
     start: str = "2026-04-20"
-    thin: float = 0.15
+    thin: float = 0.5
     relays: int = 10
     """Hobby relays at scale 1."""
     sketched: bool = False
@@ -180,6 +180,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             "three campaigns among every common kind of honest customer",
             _DEMO,
             (LETTER, SMALL, DRIP),
+            thin=0.15,
             fixed=_FIXED["demo"],
         ),
         Scenario("honest", "every honest kind and abuse that is not distillation; no campaign", _PEOPLE),

@@ -130,6 +130,7 @@ _RELAY_SESSIONS = Operator(
     customers=140,
     harvests_customers=True,
     continued=0.35,
+    resamples=0.5,
     per_card=2.0,
     pauses=1,
     discipline=Discipline(scheduler="lru", duty=0.5, cap=2, bans_per_day=0.006),
@@ -178,6 +179,7 @@ SHAPES: Mapping[str, tuple[Operator, ...]] = {
             customer_program="agent",
             harness=True,
             continued=0.06,
+            resamples=0.0,
         ),
     ),
     "rotated": (
