@@ -11,18 +11,16 @@ are counted apart.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import FIRST_SEED, Truth, make, scanned
+from bench.simulated import FIRST_SEED, Truth, scanned_log
 
 from stillhunt.campaigns.attribution import COMPARED
 from stillhunt.campaigns.result import Campaigns
@@ -89,10 +87,8 @@ def pairs(found: Campaigns, truth: Truth, behind: Mapping[str, str]) -> Iterator
 
 def measure(name: str, seed: int) -> list[Pair]:
     """Simulates and scans one log."""
-    with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as folder:
-        truth = make(Path(folder) / "log", name, seed)
-        found = scanned(Path(folder) / "log", Path(folder) / "result")
-    made = list(pairs(found, truth, hands(scenario(name).operators)))
+    one = scanned_log(name, seed)
+    made = list(pairs(one.found, one.truth, hands(scenario(name).operators)))
     told = [f"{' and '.join(pair.pools)} ({pair.relation})" for pair in made if pair.joined]
     missed = [" and ".join(pair.pools) for pair in made if pair.relation == ONE and not pair.joined]
     print(

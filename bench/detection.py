@@ -6,17 +6,14 @@ Every log is made from a seed that was not looked at while signals, kinds and se
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.asked import last_run, parser, told
 from bench.page import table, write_between
 from bench.result import Row, share
-from bench.simulated import FIRST_SEED, Truth, flags, grouped, make, scanned
+from bench.simulated import FIRST_SEED, Truth, flags, grouped, scanned_log
 
 from stillhunt.campaigns.result import Campaigns
 
@@ -45,13 +42,10 @@ class Tally:
 
 
 def measure(profile: str, seed: int, tally: Tally) -> None:
-    """Simulates one log, scans it as the command line does, and counts."""
-    with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as folder:
-        truth = make(Path(folder) / "log", profile, seed)
-        started = time.perf_counter()
-        found = scanned(Path(folder) / "log", Path(folder) / "result")
-        tally.seconds.append(time.perf_counter() - started)
-    count(truth, found, tally)
+    """Counts one log, made and scanned as the command line does it."""
+    one = scanned_log(profile, seed)
+    tally.seconds.append(one.seconds)
+    count(one.truth, one.found, tally)
 
 
 def count(truth: Truth, found: Campaigns, tally: Tally) -> None:

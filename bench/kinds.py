@@ -1,26 +1,30 @@
 """Is a campaign's kind right as often as its confidence says? Groups of simulated logs against the truth.
 
 Every log is scanned; every group that passes and of which at least 60 % are of one true kind is a case. Reported are
-the share of right kinds, the Brier score of "this is distillation" and how often it is right per tenth of confidence,
-on seeds that were not looked at. With ``--fit``, groups of development seeds are made instead, and weights are fitted
-to them with the shipped ones as prior; what comes out is printed for ``campaigns/kinds.py``, with the error on each
-shape that the fit had not seen.
+the share of right kinds, Brier scores, and how often "this is distillation" and the likeliest kind are right per tenth
+of their confidence, on seeds that were not looked at; ``--page`` draws the latter too. With ``--fit``, groups of
+development seeds are made instead, and weights are fitted to them with the shipped ones as prior; what comes out is
+printed for ``campaigns/kinds.py``, with the error on each shape that the fit had not seen.
 
-    python -m bench.kinds [--scale small|full] [--profile NAME ...] [--fit]
+    python -m bench.kinds [--scale small|full] [--profile NAME ...] [--seeds N] [--fit] [--page]
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from bench.result import Row, show, write
-from bench.simulated import FIRST_SEED, account_ids, make, opened
+from bench.asked import last_run, parser, told
+from bench.page import PAGE, table, write_between
+from bench.reliability import Point, reliability
+from bench.result import Row, show
+from bench.result import share as counted
+from bench.simulated import FIRST_SEED, account_ids, make, opened, scanned_log
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -30,6 +34,7 @@ from stillhunt.campaigns.profile import profiles
 from stillhunt.campaigns.result import with_members
 from stillhunt.campaigns.stages import Stages
 from stillhunt.engines.duckdb import DuckDB
+from stillhunt.schema.campaigns import FLAG_MEMBERSHIP
 from stillhunt.simulate.scenarios import SCENARIOS
 
 DEVELOPMENT_SEED = 11
@@ -162,39 +167,89 @@ def fitted(
     return np.asarray(best.x).reshape(prior.shape)
 
 
-def rows_of(name: str, found: Sequence[Case], share: NDArray[np.float64]) -> list[Row]:
-    """The figures of one set of cases under one model."""
+@dataclass(frozen=True)
+class Judged:
+    """A group that was told: its true kind, the kind that it was given, and every kind's confidence, shape (kinds,)."""
+
+    true: str
+    said: str
+    share: NDArray[np.float64]
+
+
+def judged(profile: str, seed: int) -> list[Judged]:
+    """The groups of one log whose kind is plain, as the whole scan judges them."""
+    one = scanned_log(profile, seed)
+    said = {row["campaign_id"]: row["kind"] for row in one.found.campaigns.to_pylist()}
+    told_of = [each for each in one.found.findings if each.statistic == "kind_confidence"]
+    share = {each.subject["campaign"]: each.evidence for each in told_of}
+    true: dict[str, list[str | None]] = {name: [] for name in said}
+    for row in one.found.members.to_pylist():
+        if row["membership"] >= FLAG_MEMBERSHIP:
+            true[row["campaign_id"]].append(true_kind(one.truth.rows[row["account_id"]]["kind"]))
+    found = []
+    for name, kinds in true.items():
+        kind, count = Counter(kinds).most_common(1)[0]
+        if kind is not None and count >= PURE * len(kinds):
+            found.append(Judged(kind, said[name], np.array([share[name][each] for each in KINDS])))
+    return found
+
+
+def of_model(model: NDArray[np.float64], found: Sequence[Case]) -> list[Judged]:
+    """The same cases under other weights."""
+    return _judged(found, confidences(model, found))
+
+
+def _judged(found: Sequence[Case], share: NDArray[np.float64]) -> list[Judged]:
     said = [named(dict(zip(KINDS, row, strict=True))) for row in share.tolist()]
-    right = np.array([each == case.kind for each, case in zip(said, found, strict=True)])
-    hostile = np.array([case.kind == "distillation" for case in found])
-    accused = np.array([each == "distillation" for each in said])
-    chance = share[:, KINDS.index("distillation")]
+    return [Judged(case.kind, *each) for case, each in zip(found, zip(said, share, strict=True), strict=True)]
+
+
+def rows_of(name: str, found: Sequence[Judged]) -> list[Row]:
+    """The figures of one set of groups."""
+    right = np.array([each.said == each.true for each in found])
+    hostile = np.array([each.true == "distillation" for each in found])
+    accused = np.array([each.said == "distillation" for each in found])
+    share = np.array([each.share for each in found])
+    chance, true = share[:, KINDS.index("distillation")], np.array([KINDS.index(each.true) for each in found])
+    of_all = ((share - np.eye(len(KINDS))[true]) ** 2).sum(axis=1)
     result = [
-        Row(name, "kind right", float(right.mean()), "share", n=len(found)),
+        counted(name, "kind right", int(right.sum()), len(found)),
         Row(name, "Brier score of distillation", float(((chance - hostile) ** 2).mean()), "", n=len(found)),
-        Row(name, "distillation recognised", float(accused[hostile].mean()), "share", n=int(hostile.sum())),
-        Row(
-            name,
-            "others called distillation",
-            int((accused & ~hostile).sum()),
-            "groups",
-            n=int((~hostile).sum()),
+        Row(name, "Brier score of all kinds", float(of_all.mean()), "", n=len(found)),
+        counted(
+            name, "groups of a campaign called distillation", int(accused[hostile].sum()), int(hostile.sum())
+        ),
+        counted(
+            name, "other groups called distillation", int(accused[~hostile].sum()), int((~hostile).sum())
         ),
     ]
-    for low in np.arange(0.0, 1.0, 0.1):
-        mine = (chance >= low) & ((chance < low + 0.1) | (low >= 0.9))
-        if mine.any():
-            label = f"distillation at confidence {low:.1f} to {low + 0.1:.1f}"
-            result.append(
-                Row(
-                    name,
-                    label,
-                    float(hostile[mine].mean()),
-                    f"share, {chance[mine].mean():.2f} said",
-                    n=int(mine.sum()),
-                )
-            )
+    likeliest = share.argmax(axis=1)
+    said = {
+        "distillation": (chance, hostile),
+        "likeliest kind": (share.max(axis=1), likeliest == true),
+    }
+    for label, (confidence, holds) in said.items():
+        tenth = np.minimum((confidence * 10).astype(np.int64), 9)
+        for number in np.unique(tenth):
+            mine = tenth == number
+            row = counted(name, f"{label}, confidence {number / 10:.1f} to {number / 10 + 0.1:.1f}",
+                          int(holds[mine].sum()), int(mine.sum()), f"{confidence[mine].mean():.3f} said")  # fmt: skip
+            result.append(row)
     return result
+
+
+def tell(measured: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the figures into docs/explanation/benchmark.md, and the picture beside it."""
+    lines, points = [], []
+    for row in measured:
+        if row["metric"].partition(", confidence ")[2]:
+            points.append(Point(row["metric"].partition(",")[0], float(row["baseline"].split()[0]),
+                                row["value"], row["low"], row["high"], row["n"]))  # fmt: skip
+            continue
+        between = "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
+        lines.append([row["metric"], f"{row['value']:.4f}", between, f"{row['n']:,}"])
+    write_between("kinds", table(["figure", "value", "95 % interval", "groups"], lines))
+    (PAGE.parent / "reliability.svg").write_text(reliability(points), encoding="utf-8")
 
 
 def unseen(found: Sequence[Case]) -> NDArray[np.float64]:
@@ -215,35 +270,30 @@ def unseen(found: Sequence[Case]) -> NDArray[np.float64]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--scale", choices=sorted(SEEDS), default="full")
-    parser.add_argument(
-        "--profile", action="append", help="which profiles; default: all, at small scale three"
-    )
-    parser.add_argument("--fit", action="store_true", help="fit weights to development seeds and print them")
-    given = parser.parse_args(arguments)
+    asked = parser("kinds", __doc__, SEEDS)
+    asked.add_argument("--fit", action="store_true", help="fit weights to development seeds and print them")
+    given = asked.parse_args(arguments)
+    if (last := last_run("kinds", given)) is not None:
+        tell(last)
+        return
     chosen = given.profile or (SMALL if given.scale == "small" else tuple(SCENARIOS))
-    first = DEVELOPMENT_SEED if given.fit else FIRST_SEED
-    found: list[Case] = []
-    for profile in chosen:
-        for seed in range(first, first + SEEDS[given.scale]):
-            found += cases(profile, seed)
-            print(f"{profile} {seed}: {len(found)} groups so far", flush=True)
-    measured = rows_of("shipped weights", found, confidences(weights(), found))
+    seeds = range(given.seeds or SEEDS[given.scale])
     if given.fit:
-        measured += rows_of("fitted without the shape", found, unseen(found))
-        model = np.round(fitted(found), 1)
-        for kind, row in zip(KINDS, model, strict=True):
-            told = {
-                name: float(value)
-                for name, value in zip((*NAMES, "bias"), row, strict=True)
-                if abs(value) >= 0.15
-            }
-            print(f"{kind}: {told}")
-    show(measured)
-    print(f"written to {write('kinds', measured)}")
+        fit([case for name in chosen for seed in seeds for case in cases(name, DEVELOPMENT_SEED + seed)])
+        return
+    found = [each for name in chosen for seed in seeds for each in judged(name, FIRST_SEED + seed)]
+    told("kinds", given, rows_of("all profiles", found), tell)
+
+
+def fit(found: Sequence[Case]) -> None:
+    """Prints new weights, and how the shipped ones and those do that did not see the shape."""
+    show(rows_of("shipped weights", of_model(weights(), found)))
+    show(rows_of("fitted without the shape", _judged(found, unseen(found))))
+    for kind, row in zip(KINDS, np.round(fitted(found), 1), strict=True):
+        told_of = {
+            n: float(value) for n, value in zip((*NAMES, "bias"), row, strict=True) if abs(value) >= 0.15
+        }
+        print(f"{kind}: {told_of}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from bench.asked import last_run, parser, told
 from bench.detection import Tally, count
 from bench.page import table, write_between
 from bench.result import Row, share, write
-from bench.simulated import FIRST_SEED, Truth, grouped, ingested, make, scanned
+from bench.simulated import FIRST_SEED, Truth, grouped, ingested, make, scanned, scanned_log
 
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.engines.duckdb import DuckDB
@@ -90,9 +90,12 @@ def measure(profile: str, seed: int, kept: Mapping[str, Kept]) -> None:
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
         truth = make(folder / "text", profile, seed)
+        whole = scanned_log(profile, seed)
+        kept["text"].add(truth, whole.found, whole.seconds)
         for mode, made in MODES.items():
-            if made is not None:
-                made(folder / "text", folder / mode)
+            if made is None:
+                continue
+            made(folder / "text", folder / mode)
             started = time.perf_counter()
             found = scanned(folder / mode, folder / f"result-{mode}")
             kept[mode].add(truth, found, time.perf_counter() - started)

@@ -71,9 +71,7 @@ def made(profile: str, seed: int, *, scanned: bool) -> Iterator[tuple[RivalLog, 
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
         truth = simulated.make(folder / "log", profile, seed).rows
-        accused = (
-            simulated.flags(simulated.scanned(folder / "log", folder / "result"))[1] if scanned else None
-        )
+        accused = simulated.flags(simulated.scanned_log(profile, seed).found)[1] if scanned else None
         log = read(folder / "log")
     kind = np.array([truth[each]["kind"] for each in log.accounts])
     flagged = None if accused is None else np.array([each in accused for each in log.accounts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from stillhunt.campaigns.clusters import SMALLEST, Candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import Conduct, group_evidence
 from stillhunt.campaigns.tried import ORIGINS, Tried, weighed, with_all_families
+from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail
 
 PARTS = 24
@@ -27,7 +28,7 @@ class Group:
     """Accounts that act as one beyond what separate families allow by chance.
 
     accounts: ascending account numbers. evidence: nats per family (timing last). score: nats beyond the strongest
-    family. p, q: of the score.
+    family, above 0. p: of the score. q: the false discovery rate of the groups that are told at this p or below.
     """
 
     accounts: NDArray[np.int32]
@@ -65,17 +66,36 @@ def p_values(
 
 
 def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float) -> tuple[Group, ...]:
-    """Groups that pass and share no account, the best first by nats over the root of the size.
+    """Groups that pass and share no account, at a false discovery rate of ``level`` over them, the best first by nats
+    over the root of the size.
+
+    One pool is found many times over, in groups that overlap. Each would make room for more chance groups elsewhere, so
+    the line is drawn by the groups that are told: the expected number of null groups above it is at most ``level``
+    times theirs. It begins where it lies for all groups, and is lowered until that holds.
+    """
+    tested = len(judged.tried.groups)
+    passing = judged.q <= level
+    line = float(judged.p[passing].max()) if passing.any() else 0.0
+    while line > 0.0:
+        groups = _told(evidence, conduct, judged, line)
+        q = benjamini_hochberg(np.array([group.p for group in groups]), tested)
+        if (q <= level).all():
+            return tuple(replace(group, q=float(own)) for group, own in zip(groups, q, strict=True))
+        line = level * int((q <= level).sum()) / tested
+    return ()
+
+
+def _told(evidence: Evidence, conduct: Conduct, judged: Judged, largest_p: float) -> list[Group]:
+    """Groups of a p-value up to ``largest_p`` that share no account; their q is still 1.
 
     What is left of a group is asked again: it must pass by itself. A group that falls into two parts which together
     show clearly more than the whole is two groups, and its parts are asked instead: that two pools were found at once
     makes them no pool.
     """
-    passing = np.flatnonzero(judged.q <= level)
+    passing = np.flatnonzero((judged.p <= largest_p) & (judged.tried.scores > 0.0))
     if not len(passing):
-        return ()
+        return []
     tried = with_all_families(evidence, conduct, judged.tried, passing)
-    largest_p = float(judged.p[passing].max())
     taken = np.zeros(evidence.accounts, dtype=np.bool_)
     parts_of = _Parts(evidence, conduct, tried, passing)
     turn = itertools.count()
@@ -95,7 +115,7 @@ def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float)
         alone = weighed(evidence, conduct, Candidates((accounts,), np.array([seed])))
         again = with_all_families(evidence, conduct, alone, np.zeros(1, dtype=np.int64))
         p = p_values(judged.tails, again.scores, again.origin, len(tried.groups))[0]
-        if p <= largest_p:
+        if p <= largest_p and again.scores[0] > 0.0:
             asked = _Asked(accounts, seed, again.nats[0], again.scores[0], p)
             heapq.heappush(waiting, (-merit(again)[0], next(turn), asked))
 
@@ -110,9 +130,8 @@ def disjoint(evidence: Evidence, conduct: Conduct, judged: Judged, level: float)
                 ask_again(part, asked.seed)
         else:
             taken[left] = True
-            q = float(judged.q[judged.p >= asked.p].min())
-            groups.append(Group(left, asked.nats, float(asked.score), float(asked.p), q))
-    return tuple(groups)
+            groups.append(Group(left, asked.nats, float(asked.score), float(asked.p), 1.0))
+    return groups
 
 
 @dataclass(frozen=True)
