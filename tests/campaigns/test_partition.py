@@ -14,6 +14,7 @@ from stillhunt.campaigns.signals.shares_address import shares_address
 from stillhunt.campaigns.signals.shares_payment import shares_payment
 from stillhunt.campaigns.signals.shares_system_prompt import shares_system_prompt
 from stillhunt.campaigns.tried import weighed
+from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail, fit_null_tail
 
 ACCOUNTS = 2000
@@ -74,6 +75,29 @@ def test_leftovers_must_pass_by_themselves() -> None:
     assert members(choose(evidence, [ONE, OTHER, overlapping])) == [ONE, OTHER]
     both = choose(evidence, [ONE, ONE[15:] + OTHER])
     assert members(both) == [ONE, OTHER]
+
+
+def test_the_many_faces_of_one_pool_make_no_room_for_chance() -> None:
+    weak = list(range(60, 66))
+    evidence = evidence_of(ONE, weak)
+    groups = tuple(np.array([i for i in ONE if i != left], dtype=np.int32) for left in ONE)
+    groups = (*groups, np.array(weak, dtype=np.int32))
+    tried = weighed(evidence, conduct(), Candidates(groups, np.full(21, CLUSTERED, dtype=np.int16)))
+    p = np.array([1e-6] * 20 + [0.02])
+    judged = Judged(tried, p, benjamini_hochberg(p), (tail(),) * 3)
+    assert judged.q[-1] <= 0.05, "counted with every face of the pool, it would pass"
+    told = disjoint(evidence, conduct(), judged, 0.05)
+    assert len(told) == 1 and set(told[0].accounts.tolist()) < set(ONE)
+    assert told[0].q == pytest.approx(21 * 1e-6)
+    both = disjoint(evidence, conduct(), judged, 0.3)
+    assert [group.q for group in both] == [pytest.approx(q) for q in (21 * 1e-6, 21 * 0.02 / 2)]
+
+
+def test_a_group_that_one_family_ties_is_not_told() -> None:
+    alone = {shares_system_prompt: [ONE], shares_address: [], shares_payment: []}
+    pairs = [[i, i + 1] for i in range(200, ACCOUNTS, 2)]
+    evidence = make_evidence(ACCOUNTS, {function: [*made, *pairs] for function, made in alone.items()})
+    assert choose(evidence, [ONE], level=0.999) == []
 
 
 def test_nothing_passes_nothing_is_told() -> None:
