@@ -20,7 +20,7 @@ from typing import Any
 from bench.asked import last_run, parser
 from bench.page import table, write_between
 from bench.result import Row, share, show, write
-from bench.simulated import FIRST_SEED, Truth, scanned_log
+from bench.simulated import Truth, scanned_log, seeds_of
 
 from stillhunt.campaigns.attribution import COMPARED
 from stillhunt.campaigns.result import Campaigns
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured: list[Row] = []
     for name in given.profile or LOGS:
         logs = given.seeds or (LOGS.get(name, 1) if given.scale == "full" else 1)
-        seeds = range(FIRST_SEED, FIRST_SEED + logs)
+        seeds = seeds_of(name, logs)
         measured += rows(name, [pair for seed in seeds for pair in measure(name, seed)])
         write("attribution", measured)
     show(measured)

@@ -6,20 +6,20 @@ Every log is made from a seed that was not looked at while signals, kinds and se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.asked import last_run, parser, told
 from bench.page import table, write_between
-from bench.result import Row, share
-from bench.simulated import FIRST_SEED, Truth, flags, grouped, scanned_log
+from bench.result import Row, bounds, share
+from bench.simulated import Truth, flags, grouped, scanned_log, seeds_of
 
 from stillhunt.campaigns.result import Campaigns
+from stillhunt.simulate.scenarios import SCENARIOS
 
-SEEDS = {"small": 2, "full": 10}
-PROFILES = ("demo", "honest")
-"""At every scale, unless others are asked for."""
+SEEDS = {"small": {"demo": 2, "honest": 2}, "full": dict.fromkeys(SCENARIOS, 3) | {"demo": 10, "honest": 20}}
+"""Logs of each profile, unless profiles or a number of logs are asked for."""
 
 
 @dataclass
@@ -91,13 +91,47 @@ def rows(profile: str, tally: Tally) -> list[Row]:
 
 
 def tell(measured: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the figures into docs/explanation/benchmark.md, between its marks."""
+    """Writes the figures into docs/explanation/benchmark.md, between its marks: a line for each profile, then all."""
+    value = {(row["case"], row["metric"]): row for row in measured}
+    head = ["profile", "logs", "hostile accounts", "flagged: recall", "lowest of a log", "in any campaign",
+            "precision", "distillation campaigns", "honest accounts flagged", "resellers and trial farms flagged",
+            "scan"]  # fmt: skip
     lines = []
-    for row in measured:
-        between = "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
-        value = f"{row['value']:.4f}" if row["unit"] == "share" else f"{row['value']:.4g} {row['unit']}"
-        lines.append([f"`{row['case']}`", row["metric"], value, between, f"{row['n']:,}"])
-    write_between("detection", table(["profile", "figure", "value", "95 % interval", "of"], lines))
+    for profile in dict.fromkeys(row["case"] for row in measured):
+        campaigns = value[profile, "distillation campaigns"]
+        cells = [f"`{profile}`", str(campaigns["n"])]
+        if (profile, "account recall") in value:
+            recall = value[profile, "account recall"]
+            others = ("lowest recall of a log", "in a campaign of any kind", "precision")
+            cells += [f"{recall['n']:,}", _told(recall)]
+            cells += [f"{value[profile, name]['value']:.3f}" for name in others]
+        else:
+            cells += ["0", "", "", "", ""]
+        cells += [f"{campaigns['value']:.0f}"]
+        cells += [
+            _count(value[profile, f"{who} flagged"])
+            for who in ("honest accounts", "resellers and trial farms")
+        ]
+        lines.append([*cells, f"{value[profile, 'scan']['value']:.0f} s"])
+    write_between("detection", table(head, lines))
+    write_between("harm", table(["of all these logs", "flagged", "95 % interval"], list(_pooled(measured))))
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    return f"{round(row['value'] * row['n']):,} of {row['n']:,}"
+
+
+def _pooled(measured: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Harm over all logs, no two of which have an account in common."""
+    for who in ("honest accounts", "resellers and trial farms"):
+        mine = [row for row in measured if row["metric"] == f"{who} flagged"]
+        flagged, of = sum(round(row["value"] * row["n"]) for row in mine), sum(row["n"] for row in mine)
+        low, high = bounds(flagged, of)
+        yield [who, f"{flagged:,} of {of:,}: {flagged / max(of, 1):.4%}", f"{low:.4%} to {high:.4%}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,10 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell(last)
         return
     measured: list[Row] = []
-    for profile in given.profile or PROFILES:
+    for profile in given.profile or SEEDS[given.scale]:
         tally = Tally()
-        for number in range(given.seeds or SEEDS[given.scale]):
-            measure(profile, FIRST_SEED + number, tally)
+        for seed in seeds_of(profile, given.seeds or SEEDS[given.scale].get(profile, 3)):
+            measure(profile, seed, tally)
             print(
                 f"{profile}: {tally.logs} logs, {tally.caught} of {tally.hostile} hostile accounts flagged, "
                 f"{tally.honest_flagged + tally.abuse_flagged} others",

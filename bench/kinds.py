@@ -24,7 +24,7 @@ from bench.page import PAGE, table, write_between
 from bench.reliability import Point, reliability
 from bench.result import Row, show
 from bench.result import share as counted
-from bench.simulated import FIRST_SEED, account_ids, make, opened, scanned_log
+from bench.simulated import account_ids, make, opened, scanned_log, seeds_of
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -277,11 +277,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell(last)
         return
     chosen = given.profile or (SMALL if given.scale == "small" else tuple(SCENARIOS))
-    seeds = range(given.seeds or SEEDS[given.scale])
+    logs = given.seeds or SEEDS[given.scale]
     if given.fit:
-        fit([case for name in chosen for seed in seeds for case in cases(name, DEVELOPMENT_SEED + seed)])
+        seeds = range(DEVELOPMENT_SEED, DEVELOPMENT_SEED + logs)
+        fit([case for name in chosen for seed in seeds for case in cases(name, seed)])
         return
-    found = [each for name in chosen for seed in seeds for each in judged(name, FIRST_SEED + seed)]
+    found = [each for name in chosen for seed in seeds_of(name, logs) for each in judged(name, seed)]
     told("kinds", given, rows_of("all profiles", found), tell)
 
 

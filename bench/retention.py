@@ -30,7 +30,7 @@ from bench.asked import last_run, parser, told
 from bench.detection import Tally, count
 from bench.page import table, write_between
 from bench.result import Row, share, write
-from bench.simulated import FIRST_SEED, Truth, grouped, ingested, make, scanned, scanned_log
+from bench.simulated import Truth, grouped, ingested, make, scanned, scanned_log, seeds_of
 
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.engines.duckdb import DuckDB
@@ -158,8 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured: list[Row] = []
     for profile in given.profile or PROFILES[given.scale]:
         kept = {mode: Kept() for mode in MODES}
-        for number in range(given.seeds or SEEDS[given.scale]):
-            measure(profile, FIRST_SEED + number, kept)
+        for number, seed in enumerate(seeds_of(profile, given.seeds or SEEDS[given.scale])):
+            measure(profile, seed, kept)
             counts = "; ".join(
                 f"{mode} {each.tally.caught} of {each.tally.hostile} hostile accounts flagged, "
                 f"{each.tally.honest_flagged + each.tally.abuse_flagged} others"

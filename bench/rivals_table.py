@@ -34,7 +34,7 @@ from bench.rivals.mmd import WINDOW, embed
 from bench.rivals.mmd_windows import PUBLISHED, PUBLISHED_FPR, Rates, window_rates
 from bench.rivals.recall import caught
 from bench.rivals.roster import RIVALS, scored
-from bench.simulated import ABUSE, FIRST_SEED
+from bench.simulated import ABUSE, seeds_of
 from bench.tolokers import auroc
 from numpy.typing import NDArray
 
@@ -86,12 +86,13 @@ def measure(profile: str, seeds: int) -> list[Row]:
     scores: dict[str, list[Scores]] = {rival.name: [] for rival in RIVALS}
     marks: list[Marked] = []
     rows: list[Row] = []
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+    first = seeds_of(profile, 1)[0]
+    for seed in seeds_of(profile, seeds):
         with made(profile, seed, scanned=True) as (log, marked):
             marks.append(marked)
             for rival in RIVALS:
                 scores[rival.name].append(scored(rival, log))
-            if seed == FIRST_SEED:
+            if seed == first:
                 rows += as_published(profile, log, marked)
     kind = np.concatenate([each.kind for each in marks])
     flagged = np.concatenate([each.flagged for each in marks if each.flagged is not None])

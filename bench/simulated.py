@@ -29,7 +29,7 @@ from stillhunt.schema.coverage import Coverage, coverage
 from stillhunt.schema.progress import Silent
 from stillhunt.simulate.files import write
 from stillhunt.simulate.real import Prompts, Rates
-from stillhunt.simulate.scenarios import Scenario, scenario
+from stillhunt.simulate.scenarios import SCENARIOS, Scenario, scenario
 from stillhunt.simulate.simulation import stream, window
 from stillhunt.sketch.keys import KeyRing, key_for
 from stillhunt.sources.accounts import read_accounts
@@ -41,9 +41,18 @@ from stillhunt.sources.logs import open_logs
 
 ABUSE = frozenset({"reseller", "trial_farm"})
 """Kinds of accounts that are no honest customers, and do not distil."""
-FIRST_SEED = 611
+FIRST_SEED = 1000
 """Signals, kinds and settings were chosen without a look at logs of this seed or of higher ones."""
+_APART = 100
 _KEY = KeyRing(key_for(bytes(range(32))))
+
+
+def seeds_of(profile: str, logs: int) -> range:
+    """The seeds of a profile's logs. No two profiles have one in common, so all their honest accounts are different."""
+    if not 0 < logs <= _APART:
+        raise ValueError(f"expected 1 to {_APART} logs of a profile, got {logs}")
+    first = FIRST_SEED + _APART * list(SCENARIOS).index(profile)
+    return range(first, first + logs)
 
 
 @dataclass(frozen=True)

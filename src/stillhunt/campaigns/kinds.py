@@ -46,13 +46,13 @@ KINDS_V1: Mapping[str, Mapping[str, float]] = {
     "distillation": {
         "crowd": -2.2, "declared": -1.5, "elicits": 2.8, "gateway": -2.5, "harvests": 0.7, "injects": 0.4,
         "long_answers": 0.9, "many_systems": 0.8, "many_ties": -1.3, "one_customer": -4.0, "one_hand": 4.7,
-        "one_place": -1.1, "probes": 3.3, "reasons": 0.3, "serial": -2.2, "single_turn": -0.5, "tenant": 2.0,
+        "one_place": -1.1, "probes": 3.3, "reasons": 0.3, "replays": 4.0, "serial": -2.2, "single_turn": -0.5, "tenant": 2.0,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
         "crowd": -2.2, "declared": -1.5, "elicits": -1.5, "free": -1.0, "gateway": -2.5, "harvests": -0.6,
         "injects": -1.0, "long_answers": 0.2, "many_systems": 1.7, "many_ties": -1.3, "no_repeats": -0.9,
-        "one_hand": 4.7, "probes": -0.9, "serial": -1.6, "single_turn": -0.9, "tenant": -2.6,
+        "one_hand": 4.7, "probes": -0.9, "replays": -2.0, "serial": -1.6, "single_turn": -0.9, "tenant": -2.6,
     },
     # One person with many free accounts, one after another: ordinary use.
     "trial_farm": {
