@@ -83,6 +83,7 @@ def _strongest(  # type: ignore[no-untyped-def]
     target = np.empty(accounts * kept, dtype=np.int32)
     weight = np.empty(accounts * kept, dtype=np.float32)
     masks = np.empty(accounts * kept, dtype=np.int64)
+    heap = np.empty(kept, dtype=np.int32)
     out = 0
     for i in range(accounts):
         seen = 0
@@ -118,9 +119,8 @@ def _strongest(  # type: ignore[no-untyped-def]
                 total[j] += best[j]
                 mask[j] |= 1 << own_family
                 best[j] = 0.0
-        strongest = np.argsort(-total[touched[:seen]], kind="mergesort")
-        for position in range(min(seen, kept)):
-            j = touched[strongest[position]]
+        for position in range(_largest(total, touched[:seen], heap)):
+            j = touched[heap[position]]
             source[out] = i
             target[out] = j
             weight[out] = total[j]
@@ -130,3 +130,40 @@ def _strongest(  # type: ignore[no-untyped-def]
             total[touched[position]] = 0.0
             mask[touched[position]] = 0
     return source[:out], target[:out], weight[:out], masks[:out]
+
+
+@njit(cache=True, nogil=True)
+def _largest(total, touched, heap):  # type: ignore[no-untyped-def]
+    """Fills ``heap`` with the places in ``touched`` of the largest totals, of equal ones the first, in no order; and
+    gives their number. The root of the heap is the least of them."""
+    kept = min(len(heap), len(touched))
+    for place in range(len(touched)):
+        value = total[touched[place]]
+        if place < kept:
+            at = place
+            while at > 0:
+                up = (at - 1) >> 1
+                if total[touched[heap[up]]] < value:
+                    break
+                heap[at] = heap[up]
+                at = up
+            heap[at] = place
+        elif value > total[touched[heap[0]]]:
+            at = 0
+            while 2 * at + 1 < kept:
+                down = 2 * at + 1
+                if down + 1 < kept and _weaker(total, touched, heap[down + 1], heap[down]):
+                    down += 1
+                if not _weaker(total, touched, heap[down], place):
+                    break
+                heap[at] = heap[down]
+                at = down
+            heap[at] = place
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _weaker(total, touched, one, other):  # type: ignore[no-untyped-def]
+    """Whether the total at place ``one`` is the smaller, or as large and later."""
+    a, b = total[touched[one]], total[touched[other]]
+    return a < b or (a == b and one > other)
