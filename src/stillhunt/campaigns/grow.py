@@ -32,8 +32,27 @@ POPULAR = 64
 WIDE = 8192
 """Accounts of an artefact from which it must tell by itself to be looked at, so that in a log of any size a group is
 held against those who share something with it."""
-INSIDE, SEEN, PICKED = 1, 2, 4
-"""Of an account while a group is held against the log: it is of the group; it shares something; it may fit."""
+INSIDE, PICKED = 1, 2
+"""Of an account while a group is held against the log: it is of the group; it may fit."""
+
+ARTEFACT = np.dtype(
+    [
+        ("begin", np.int64),
+        ("carriers", np.int32),
+        ("signal", np.int32),
+        ("popularity", np.float64),
+        ("rate", np.float64),
+        ("penalty", np.float64),
+        ("count", np.float64),
+        ("share", np.float64),
+        ("weight", np.float64),
+    ]
+)
+"""All that a group asks of an artefact, in one line of a processor's cache: where its carriers begin and how many there
+are, its rate at the first of them, its correction; and, while a group is held against the log, the members that carry
+it, their weight, and the nats by which it tells."""
+CARRIER = np.dtype([("account", np.int32), ("rarity", np.float32)])
+"""rarity: one over the account's activity times the rate: how rarely by chance it carries the artefact."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +107,32 @@ class Space:
         self.evidence = evidence
         self.ends: dict[tuple[int, int, bytes], NDArray[np.int32] | None] = {}
         of_member = np.repeat(evidence.signal, np.diff(evidence.members_ptr))
+        carrier = np.empty(len(evidence.member), dtype=CARRIER)
+        carrier["account"] = evidence.member
+        carrier["rarity"] = 1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate)
+        of_artefact = np.zeros(artefacts, dtype=ARTEFACT)
+        of_artefact["begin"], of_artefact["carriers"] = evidence.members_ptr[:-1], np.diff(evidence.members_ptr)
+        of_artefact["signal"], of_artefact["popularity"] = evidence.signal, evidence.popularity
+        of_artefact["penalty"] = evidence.corrections
+        carried = of_artefact["carriers"] > 0
+        of_artefact["rate"][carried] = evidence.member_rate[of_artefact["begin"][carried]]
         self.of_log = (
             evidence.indptr,
             evidence.artefact,
-            evidence.members_ptr,
-            evidence.member,
-            evidence.signal,
-            evidence.member_rate,
-            1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate),
+            evidence.rate,
+            carrier,
             evidence.activity,
-            evidence.popularity.astype(np.float64),
             evidence.links,
-            evidence.corrections,
             evidence.family_of(),
             len(evidence.families),
         )
-        self.per_artefact = (*np.zeros((3, artefacts)), np.empty(artefacts, dtype=np.int32))
-        self.per_account = (
+        self.of_artefact = of_artefact
+        self.work = (
+            np.empty(artefacts, dtype=np.int32),
             np.zeros((signals, accounts)),
+            np.empty((signals, accounts + 1), dtype=np.int32),
             np.zeros(accounts, dtype=np.uint8),
-            *np.empty((2, accounts), dtype=np.int32),
+            np.empty(accounts, dtype=np.int32),
             np.empty(accounts),
         )
 
@@ -146,76 +171,81 @@ class Space:
         ``bar`` may be left out."""
         # The families' ratios are multiplied, and none is above that of its likeliest signal.
         ratio = np.exp(bar / len(self.evidence.families))
-        n = _fit(group, 1.0 + (ratio - 1.0) / COPYING, *self.of_log, *self.per_artefact, *self.per_account)
-        members, nats = self.per_account[-2:]
+        n = _fit(group, 1.0 + (ratio - 1.0) / COPYING, *self.of_log, self.of_artefact, *self.work)
+        members, nats = self.work[-2:]
         return members[:n], nats[:n]
 
 
 @njit(cache=True, nogil=True)
 def _fit(  # type: ignore[no-untyped-def]
-    group, least, indptr, artefact, members_ptr, member, signal, rate, rarity, activity, popularity, links, penalty,
-    family_of, families, count, share, weight, carried, likelier, state, touched, fits, nats
+    group, least, indptr, artefact, rate, carrier, activity, links, family_of, families, of_artefact, carried, likelier,
+    touched, state, fits, nats
 ):  # fmt: skip
     """Per account and signal the mean of two bets: that it copies from members at random (the urn), and, where
     artefacts tell by themselves, that it carries what is typical of the members, by their nats. Each account is held
-    against the others; of a family's signals, the mean. rarity: per link, one over the account's activity times the
-    rate: how rarely by chance it carries the artefact. Only accounts for which some signal is ``least`` times likelier
+    against the others; of a family's signals, the mean. Only accounts for which some signal is ``least`` times likelier
     or more are weighed."""
     signals = activity.shape[1]
     present, busy, telling = np.zeros((3, signals))
+    n_touched = np.zeros(signals, dtype=np.int64)
     n_carried = 0
     for i in group:
-        state[i] = INSIDE
         for s in range(signals):
             present[s] += activity[i, s] > 0.0
             busy[s] += activity[i, s]
         for link in range(indptr[i], indptr[i + 1]):
-            a = artefact[link]
-            if count[a] == 0.0:
-                carried[n_carried] = a
+            of = of_artefact[artefact[link]]
+            if of.count == 0.0:
+                carried[n_carried] = artefact[link]
                 n_carried += 1
-            count[a] += 1.0
-            share[a] += 1.0 / activity[i, signal[a]]
+            of.count += 1.0
+            of.share += 1.0 / activity[i, of.signal]
     for place in range(n_carried):
-        a = carried[place]
-        weight[a] = 0.0
-        if count[a] >= 2.0:
-            nat = chernoff(count[a], rate[members_ptr[a]] * busy[signal[a]]) - penalty[a]
+        of = of_artefact[carried[place]]
+        of.weight = 0.0
+        if of.count >= 2.0:
+            nat = chernoff(of.count, of.rate * busy[of.signal]) - of.penalty
             if nat > 0.0:
-                weight[a] = nat
-                telling[signal[a]] += nat
-    n, n_touched = 0, 0
+                of.weight = nat
+                telling[of.signal] += nat
     for place in range(n_carried):
-        a = carried[place]
-        s = signal[a]
-        if popularity[a] > POPULAR and count[a] < 2.0 * rate[members_ptr[a]] * busy[s]:
+        of = of_artefact[carried[place]]
+        s = of.signal
+        if _tells_little(of, busy[s]):
             continue
-        if popularity[a] > WIDE and weight[a] == 0.0:
-            continue
+        apart = background(1.0, of.popularity, of.count, links[s], busy[s])
         others = max(present[s], 1.0)
-        apart = background(1.0, popularity[a], count[a], links[s], busy[s])
-        drawn_share = 0.5 if telling[s] > 0.0 else 1.0
-        drawn = drawn_share * share[a] / (apart * others)
-        borne = 0.5 * weight[a] / telling[s] * count[a] / others if weight[a] > 0.0 else 0.0
-        for at in range(members_ptr[a], members_ptr[a + 1]):
-            i = member[at]
-            if state[i] & INSIDE:
-                if count[a] < 2.0:
-                    continue
-                k, rest = activity[i, s], present[s] - 1.0
-                chance = background(rate[at], popularity[a], count[a] - 1.0, links[s], busy[s] - k)
-                gain = drawn_share * (share[a] - 1.0 / k) / (k * chance * rest)
-                if weight[a] > 0.0:
-                    gain += 0.5 * weight[a] / telling[s] * (count[a] - 1.0) / rest / min(1.0, k * chance)
-            else:
-                gain = drawn * rarity[at]
-                if weight[a] > 0.0:
-                    gain += borne * max(1.0, rarity[at] / apart)
+        drawn = (0.5 if telling[s] > 0.0 else 1.0) * of.share / (apart * others)
+        borne = 0.5 * of.weight / telling[s] * of.count / others if of.weight > 0.0 else 0.0
+        n = n_touched[s]
+        for at in range(of.begin, of.begin + of.carriers):
+            i, rarity = carrier[at].account, np.float64(carrier[at].rarity)
+            before = likelier[s, i]
+            touched[s, n] = i
+            n += before == 0.0
+            likelier[s, i] = before + drawn * rarity
+        if borne > 0.0:
+            for at in range(of.begin, of.begin + of.carriers):
+                likelier[s, carrier[at].account] += borne * max(1.0, carrier[at].rarity / apart)
+        n_touched[s] = n
+    for i in group:
+        state[i] = INSIDE
+        likelier[:, i] = 0.0
+        for link in range(indptr[i], indptr[i + 1]):
+            of = of_artefact[artefact[link]]
+            s = of.signal
+            if of.count < 2.0 or _tells_little(of, busy[s]):
+                continue
+            k, rest = activity[i, s], present[s] - 1.0
+            chance = background(rate[link], of.popularity, of.count - 1.0, links[s], busy[s] - k)
+            gain = (0.5 if telling[s] > 0.0 else 1.0) * (of.share - 1.0 / k) / (k * chance * rest)
+            if of.weight > 0.0:
+                gain += 0.5 * of.weight / telling[s] * (of.count - 1.0) / rest / min(1.0, k * chance)
             likelier[s, i] += gain
-            if not state[i] & SEEN:
-                state[i] |= SEEN
-                touched[n_touched] = i
-                n_touched += 1
+    n = 0
+    for s in range(signals):
+        for place in range(n_touched[s]):
+            i = touched[s, place]
             if likelier[s, i] > least and not state[i] & PICKED:
                 state[i] |= PICKED
                 fits[n] = i
@@ -235,14 +265,21 @@ def _fit(  # type: ignore[no-untyped-def]
             if parts[f] > 0.0:
                 likelihood *= ratio[f] / parts[f]
         nats[place] = np.log(likelihood)
+        state[i] = 0
     for s in range(signals):
-        for place in range(n_touched):
-            likelier[s, touched[place]] = 0.0
-    for place in range(n_touched):
-        state[touched[place]] = 0
+        for place in range(n_touched[s]):
+            likelier[s, touched[s, place]] = 0.0
     for place in range(n_carried):
-        count[carried[place]] = 0.0
-        share[carried[place]] = 0.0
+        of = of_artefact[carried[place]]
+        of.count, of.share = 0.0, 0.0
     for i in group:
         state[i] = 0
     return n
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _tells_little(of, busy):  # type: ignore[no-untyped-def]
+    """Whether an artefact is too popular to be asked about, given the group's links of its signal."""
+    if of.popularity > WIDE and of.weight == 0.0:
+        return True
+    return of.popularity > POPULAR and of.count < 2.0 * of.rate * busy
