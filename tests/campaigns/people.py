@@ -38,6 +38,7 @@ REST = Profile(
     tenants=(),
     refused=0.01,
     one_place=0.01,
+    replayed=None,
 )
 """Everybody who is in no group."""
 

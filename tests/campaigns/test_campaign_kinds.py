@@ -90,6 +90,17 @@ def test_coordination_alone_is_not_distillation() -> None:
     assert judge_kind(group, REST, ARCHETYPES["distillation"][1]).kind != "distillation"
 
 
+def test_a_relay_that_takes_up_stored_reasoning_is_no_mere_reseller() -> None:
+    group, nats = ARCHETYPES["reseller"]
+    said = [
+        judge_kind(replace(group, replayed=replayed), REST, nats).confidences["distillation"]
+        for replayed in (0.0, 0.1, 0.3, 0.9)
+    ]
+    assert said == sorted(said)
+    assert said[0] == said[1], "a conversation that is carried on stands on two accounts, and tells nothing"
+    assert said[1] < said[2] < said[3]
+
+
 def test_a_crowd_around_one_popular_thing_is_not_accused() -> None:
     """Hardly a nat each beyond the strongest family: whatever they ask for, they may be strangers."""
     group, nats = ARCHETYPES["distillation"]

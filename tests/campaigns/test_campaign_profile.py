@@ -25,11 +25,14 @@ def of(log: Log, *groups: tuple[str, ...]) -> tuple[list[Profile], Profile]:
 
 ROWS = [
     sent("a", 0, session_id="1", capability="grading", input_tokens=100, cached_input_tokens=20, output_tokens=300,
-         reasoning=True, prompt_sketch=prompt("T", "1"), system_sketch=system("S"), client_ip="1.1.1.1", status=200),
+         reasoning=True, prompt_sketch=prompt("T", "1"), system_sketch=system("S"), client_ip="1.1.1.1", status=200,
+         reasoning_signature="x"),
     sent("a", 48, session_id="2", capability="mathematics", input_tokens=100, output_tokens=100, reasoning=False,
-         prompt_sketch=prompt("T", "2"), system_sketch=system("R"), client_ip="1.1.1.2", status=429),
+         prompt_sketch=prompt("T", "2"), system_sketch=system("R"), client_ip="1.1.1.2", status=429,
+         reasoning_signature="y"),
     sent("b", 1, session_id="3", capability="writing", input_tokens=100, output_tokens=200, reasoning=True,
-         prompt_sketch=prompt("T", "1"), system_sketch=system("S"), client_ip="1.1.1.1", status=200),
+         prompt_sketch=prompt("T", "1"), system_sketch=system("S"), client_ip="1.1.1.1", status=200,
+         reasoning_signature="x"),
     sent("b", 1.1, session_id="3", capability=None, input_tokens=100, output_tokens=0, finish_reason="refusal",
          prompt_sketch=prompt("U", "3"), client_ip="1.1.1.1"),
     sent("c", 2, session_id="4", capability="writing", output_tokens=50, client_ip="2.2.2.2"),
@@ -55,7 +58,7 @@ def test_every_share_of_a_small_group(engine: DuckDB) -> None:
         "output_mean": 150.0, "reasoning": 0.5, "failed": 0.5, "repeats": 0.5, "template": 0.75, "systems": 1.5,
         "same_org": 1.0, "contract": 0.5, "unverified": 0.5, "free": 0.5, "hours": pytest.approx(2 / 24),
         "parallel": 1.0, "one_card": 1.0, "one_domain": 1.0, "elicits": pytest.approx(1 / 3),
-        "tenants": None, "refused": 0.25, "one_place": 1.0,
+        "tenants": None, "refused": 0.25, "one_place": 1.0, "replayed": pytest.approx(1 / 12),
     }  # fmt: skip
     assert (rest.accounts, rest.requests, rest.output_mean, rest.same_org) == (2, 2, 100.0, 0.5)
     assert rest.one_card is None
