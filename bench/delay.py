@@ -46,6 +46,10 @@ REPORTED_DAYS = {"letter": 45, "two_pools": 92, "relay_sessions": 92, "drip": 20
 LADDER = (1, 2, 3, 4, 5, 7, 10, 14, 21, 30)
 """Daily scans of a campaign that are made, counted from its first exchange."""
 HALF = 0.5
+SCOUTS = {"probe": ("probe", "probe-volume")}
+"""Profiles in which one campaign tries what another then does in volume: the first must be known before that begins."""
+
+EVE = "accounts of the scout flagged at the last midnight before the volume begins"
 
 
 def cut(log: Path, to: Path, until: datetime) -> None:
@@ -148,12 +152,15 @@ class Delays:
 
 @dataclass
 class Daily:
-    """Of one profile: delays by campaign; honest accounts, and those that any scan flagged; scans made."""
+    """Of one profile: delays by campaign; honest accounts, and those that any scan flagged; scans made; accounts of a
+    scout in use before the volume begins, and those of them that were flagged by then."""
 
     campaigns: dict[str, Delays] = field(default_factory=dict)
     honest: int = 0
     accused: int = 0
     scans: int = 0
+    scouts: int = 0
+    known: int = 0
 
 
 def measure(chosen: Scenario, seed: int, daily: Daily) -> None:
@@ -164,11 +171,12 @@ def measure(chosen: Scenario, seed: int, daily: Daily) -> None:
         campaigns = watched(folder / "log", truth)
         start = datetime.fromisoformat(chosen.start).replace(tzinfo=UTC)
         accused: set[str] = set()
+        flagged_on: dict[int, set[str]] = {}
 
         def found_on(day: int) -> set[str]:
             until = start + timedelta(days=day)
             cut(folder / "log", folder / f"day-{day}", until)
-            flagged = flags(scanned(folder / f"day-{day}", folder / f"result-{day}"))[1]
+            flagged = flagged_on[day] = flags(scanned(folder / f"day-{day}", folder / f"result-{day}"))[1]
             accused.update(flagged & truth.honest)
             daily.scans += 1
             caught = set()
@@ -189,6 +197,16 @@ def measure(chosen: Scenario, seed: int, daily: Daily) -> None:
         first = {campaign: (each.first - start).days + 1 for campaign, each in campaigns.items()}
         wanted = {campaign: days_to_scan(day, chosen.days) for campaign, day in first.items()}
         found = first_found(wanted, found_on)
+        if chosen.name in SCOUTS:
+            scout, volume = SCOUTS[chosen.name]
+            eve = (campaigns[volume].first - start).days
+            if eve not in flagged_on:
+                found_on(eve)
+            in_use = campaigns[scout].active(start + timedelta(days=eve))
+            daily.scouts, daily.known = (
+                daily.scouts + len(in_use),
+                daily.known + len(in_use & flagged_on[eve]),
+            )
     daily.honest, daily.accused = daily.honest + len(truth.honest), daily.accused + len(accused)
     for campaign, each in campaigns.items():
         delays = daily.campaigns.setdefault(campaign, Delays())
@@ -218,6 +236,8 @@ def rows(chosen: Scenario, daily: Daily) -> list[Row]:
                 made.append(Row(case, metric, middle, unit, n=len(values), low=low, high=high))
     made.append(share(chosen.name, "honest accounts flagged on any daily scan", daily.accused, daily.honest))
     made.append(Row(chosen.name, "daily scans made", daily.scans, "scans"))
+    if daily.scouts:
+        made.append(share(chosen.name, EVE, daily.known, daily.scouts))
     return made
 
 
@@ -245,6 +265,10 @@ def tell(measured: Sequence[Mapping[str, Any]]) -> None:
         accused = value[profile, "honest accounts flagged on any daily scan"]
         lines.append([*cells, f"{round(accused['value'] * accused['n'])} of {accused['n']:,}"])
     write_between("delay", table(head, lines))
+    eves = [row for row in measured if row["metric"] == EVE]
+    lines = [[f"`{row['case']}`", f"{round(row['value'] * row['n'])} of {row['n']}",
+              f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"] for row in eves]  # fmt: skip
+    write_between("scouts", table(["profile", EVE, "share"], lines) if eves else [])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

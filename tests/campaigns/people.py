@@ -75,7 +75,7 @@ ARCHETYPES: dict[str, tuple[Profile, dict[str, float]]] = {
     "reseller": (
         replace(
             _GROUP,
-            harvested=0.4,
+            harvested=0.3,
             systems=9.0,
             repeats=0.06,
             template=0.1,

@@ -111,7 +111,10 @@ class Space:
         carrier["account"] = evidence.member
         carrier["rarity"] = 1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate)
         of_artefact = np.zeros(artefacts, dtype=ARTEFACT)
-        of_artefact["begin"], of_artefact["carriers"] = evidence.members_ptr[:-1], np.diff(evidence.members_ptr)
+        of_artefact["begin"], of_artefact["carriers"] = (
+            evidence.members_ptr[:-1],
+            np.diff(evidence.members_ptr),
+        )
         of_artefact["signal"], of_artefact["popularity"] = evidence.signal, evidence.popularity
         of_artefact["penalty"] = evidence.corrections
         carried = of_artefact["carriers"] > 0

@@ -44,42 +44,42 @@ class KindVerdict:
 KINDS_V1: Mapping[str, Mapping[str, float]] = {
     # Wants fresh answers to hard tasks, through accounts that one hand runs and that deny knowing each other.
     "distillation": {
-        "crowd": -2.2, "declared": -1.5, "elicits": 2.8, "gateway": -2.5, "harvests": 0.7, "injects": 0.4,
-        "long_answers": 0.9, "many_systems": 0.8, "many_ties": -1.3, "one_customer": -4.0, "one_hand": 4.7,
-        "one_place": -1.1, "probes": 3.3, "reasons": 0.3, "replays": 4.0, "serial": -2.2, "single_turn": -0.5, "tenant": 2.0,
+        "crowd": -2.2, "declared": -1.2, "elicits": 2.8, "gateway": -2.5, "harvests": 1.4, "injects": 1.3,
+        "long_answers": 0.6, "many_systems": 0.3, "many_ties": -1.2, "one_customer": -4.0, "one_hand": 5.1,
+        "one_place": -1.1, "probes": 3.3, "reasons": 0.2, "replays": 4.2, "serial": -2.2, "single_turn": -0.5,
+        "tenant": 2.1, "uncached": 0.2,
     },
     # Passes on strangers' traffic: many subjects, many programs, conversations.
     "reseller": {
-        "crowd": -2.2, "declared": -1.5, "elicits": -1.5, "free": -1.0, "gateway": -2.5, "harvests": -0.6,
-        "injects": -1.0, "long_answers": 0.2, "many_systems": 1.7, "many_ties": -1.3, "no_repeats": -0.9,
-        "one_hand": 4.7, "probes": -0.9, "replays": -2.0, "serial": -1.6, "single_turn": -0.9, "tenant": -2.6,
+        "crowd": -2.2, "declared": -1.2, "elicits": -1.6, "free": -0.6, "gateway": -2.5, "harvests": -1.8,
+        "injects": -0.9, "long_answers": 0.7, "many_systems": 1.1, "many_ties": -1.2, "no_repeats": -2.0,
+        "one_hand": 5.1, "probes": -0.9, "replays": -2.2, "serial": -1.6, "single_turn": -0.7, "tenant": -2.8,
+        "uncached": -0.2,
     },
     # One person with many free accounts, one after another: ordinary use.
     "trial_farm": {
-        "crowd": -0.5, "declared": 0.8, "enrolled": -1.9, "free": 2.9, "gateway": -0.4, "harvests": -0.3,
-        "injects": -0.5, "many_systems": 0.7, "no_repeats": 0.2, "one_hand": -0.3, "one_place": 2.5,
-        "serial": 6.5, "uncached": 0.2,
+        "crowd": -0.5, "declared": 0.6, "enrolled": -2.9, "free": 2.4, "gateway": -2.1, "harvests": -0.2,
+        "injects": -1.1, "many_systems": 0.9, "many_ties": -0.2, "one_hand": -0.8, "one_place": 1.8, "serial": 7.3,
+        "uncached": 1.1,
     },
     # People or programs that belong together: a firm, a campus, one service on its customers' accounts.
     "shared_team": {
-        "crowd": -0.4, "declared": 3.1, "enrolled": -2.0, "free": -0.6, "gateway": 0.2, "harvests": -0.2,
-        "injects": -0.7, "many_systems": -0.2, "many_ties": 0.7, "no_repeats": -0.3, "one_customer": 2.8,
-        "one_hand": 1.4, "one_place": 1.5, "plain": 0.8, "reasons": -0.2, "serial": -1.5, "single_turn": 1.1,
-        "tenant": 0.3, "uncached": 1.0,
+        "crowd": -0.3, "declared": 3.3, "enrolled": -3.1, "free": -0.3, "gateway": 1.0, "injects": -0.3,
+        "many_systems": 0.6, "many_ties": 1.0, "no_repeats": 0.3, "one_customer": 2.8, "one_place": 1.2,
+        "plain": 1.3, "reasons": -0.9, "serial": -2.1, "single_turn": 1.2, "tenant": 0.8, "uncached": 1.7,
     },
     # The same questions asked again and again, on purpose.
     "evaluation": {
-        "declared": 4.7, "free": -1.2, "harvests": 0.8, "many_systems": -0.5, "many_ties": 0.3,
-        "no_repeats": -6.1, "one_customer": 0.2, "one_place": 2.4, "plain": -0.5, "serial": -0.2,
-        "single_turn": 1.8, "uncached": 2.2,
+        "declared": 4.8, "free": -1.2, "harvests": 1.5, "many_systems": -0.4, "many_ties": 1.0, "no_repeats": -6.3,
+        "one_customer": 0.3, "one_place": 2.5, "plain": -0.8, "serial": -0.5, "single_turn": 2.0, "uncached": 2.9,
     },
     # Little ties the accounts; perhaps chance.
     "unclear": {
-        "many_ties": -3.1, "plain": -2.7,
+        "many_ties": -2.8, "plain": -2.7,
     },
 }  # fmt: skip
 BIAS: Mapping[str, float] = {
-    "distillation": 0.2, "reseller": 1.5, "trial_farm": -3.2, "shared_team": 3.5, "evaluation": -0.1, "unclear": -2.9,
+    "distillation": -0.5, "reseller": 1.0, "trial_farm": -2.5, "shared_team": 3.5, "evaluation": 0.5, "unclear": -3.1,
 }  # fmt: skip
 
 SPEAKS = 8.0
