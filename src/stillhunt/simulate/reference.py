@@ -14,9 +14,9 @@ _HEAD = """# Profiles of `stillhunt simulate`
 This page is made from the profiles: `python -m stillhunt.simulate.reference > docs/reference/profiles.md`. What the
 kinds and shapes stand for, and what is assumed, is in [the simulator](../explanation/simulator.md).
 
-Every profile covers {days} days from {start} (UTC). A log keeps {thin:.0%} of all traffic, {demo:.0%} in `demo`,
-honest and hostile alike: an account with 100 requests a day shows about {thinned:.0f}. `--scale X` multiplies the
-accounts of every kind and pool.
+Every profile covers {days} days from {start} (UTC). A log keeps {thin:.0%} of all traffic, {demo:.0%} in
+`demo` and {adaptive:.0%} in `adaptive`, honest and hostile alike: an account with 100 requests a day shows about
+{thinned:.0f}. `--scale X` multiplies the accounts of every kind and pool.
 """
 
 _LARGE = """
@@ -36,6 +36,7 @@ def page() -> str:
             start=honest.start,
             thin=honest.thin,
             demo=demo.thin,
+            adaptive=SCENARIOS["adaptive"].thin,
             thinned=100 * honest.thin,
         ),
         "## Profiles\n",

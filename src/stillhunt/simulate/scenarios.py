@@ -188,7 +188,9 @@ SCENARIOS: Mapping[str, Scenario] = {
             Scenario(name, _ABOUT[name], _PEOPLE, operators, fixed=_FIXED.get(name, ()))
             for name, operators in SHAPES.items()
         ),
-        Scenario("adaptive", "an operator who turns every knob of evasion at once", _PEOPLE, (ADAPTIVE,)),
+        Scenario(
+            "adaptive", "an operator who turns every knob of evasion at once", _PEOPLE, (ADAPTIVE,), thin=1.0
+        ),
     )
 }
 """The profiles of one size, which can be compared with one another."""
