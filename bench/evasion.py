@@ -2,13 +2,14 @@
 
     python -m bench.evasion [--scale small|full] [--profile KNOB ...] [--seeds N] [--page]
 
-The base is ``reusing`` of the simulator's evasions: 45 accounts at 24 exchanges a day on agentic work, dealt oldest use
-first, who hides nothing. Every other row changes what it names and nothing else, and the honest traffic beside it stays
-as it is; ``everything`` is the operator of the profile ``adaptive``, in half of its traffic. Of each: how many of the accounts that carried harvest are flagged
-for distillation, how many are in a campaign of any kind, and the nats by which evidence ties the true accounts to one
-another (``group_evidence`` on them, as the scan weighs its own groups): per family, where a family counts only if it
-ties the same accounts as the strongest one; and per signal, each by itself. Signals that tie them by DEAD nats or more
-in the base and by fewer here are named as dead. Nats are medians over logs.
+The base is ``reusing`` of the simulator's evasions: 45 accounts at 24 exchanges a day on agentic work, dealt oldest
+use first, who hides nothing. Every other row changes what it names and nothing else, and the honest traffic beside it
+stays as it is; ``everything`` is the operator of the profile ``adaptive``, in half of its traffic. Of each: how many
+of the accounts that carried harvest are flagged for distillation, how many are in a campaign of any kind, and the
+nats by which evidence ties the true accounts to one another (``group_evidence`` on them, as the scan weighs its own
+groups): per family, where a family counts only if it ties the same accounts as the strongest one; and per signal,
+each by itself. Signals that tie them by DEAD nats or more in the base and by fewer here are named as dead. Nats are
+medians over logs.
 """
 
 from __future__ import annotations

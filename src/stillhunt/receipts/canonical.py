@@ -10,14 +10,14 @@ from typing import Any
 
 from stillhunt.receipts.failure import VerificationError
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 LARGEST = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
     """The bytes that a flat object is signed as: keys sorted, no white space, UTF-8. Keys must be ASCII."""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    return _ENCODER.encode(fields).encode("utf-8")
 
 
 def read_object(text: str | bytes, what: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def from_base64(text: Any, size: int, what: str) -> bytes:
 
 def to_base64(data: bytes) -> str:
     """Padded base64, the standard alphabet."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

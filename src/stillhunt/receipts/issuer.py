@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from stillhunt.errors import InputError, OutputError, StillhuntError
@@ -131,17 +131,17 @@ class Issuer:
             signed = receipt.signed_bytes()
             signature = self.keys.current.sign(signed)
             try:
-                self._journal.append(pack(replace(record, signature=signature)), answer.nonce)
+                self._journal.append(pack(record, signature), answer.nonce)
                 if self._settings.batch_ms == 0:
                     self._sync()
             except OSError as error:
                 raise self._fail(error) from error
-            receipt_id = bytes.fromhex(receipt.id)
-            entry = entry_of(self._stored.secrets.salt(receipt_id), signed, signature)
+            salt = self._stored.secrets.salt(bytes.fromhex(receipt.id))
+            entry = entry_of(salt, signed, signature)
             self._pending.append(entry)
             self._last[tag] = _Last(index, record.sequence, entry)
             self._last_ms = record.time_ms
-            return Document(receipt, signature, self._stored.opening(receipt.id, answer.nonce))
+            return Document(receipt, signature, self._stored.opening(receipt.id, answer.nonce, salt))
 
     def flush(self) -> int:
         """Makes all promises so far durable, logs them, and publishes a checkpoint; how many there were."""

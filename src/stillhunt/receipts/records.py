@@ -42,12 +42,12 @@ class Record:
     complete: bool
 
 
-def pack(record: Record) -> bytes:
-    """The record's bytes, with a checksum."""
+def pack(record: Record, signature: bytes | None = None) -> bytes:
+    """The record's bytes, with a checksum. signature: in place of the record's own."""
     data = _LAYOUT.pack(
         record.request,
         record.response,
-        record.signature,
+        record.signature if signature is None else signature,
         record.tag,
         record.previous.to_bytes(6, "big"),
         record.sequence,

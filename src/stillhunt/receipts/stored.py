@@ -72,10 +72,13 @@ class StoredReceipts:
         """The entry that stands at ``index`` of the log."""
         return self._entry_at(index, b"")
 
-    def opening(self, receipt_id: str, nonce: bytes | None) -> dict[str, str]:
-        """What opens a receipt; without the nonce once that is erased."""
+    def opening(self, receipt_id: str, nonce: bytes | None, salt: bytes | None = None) -> dict[str, str]:
+        """What opens a receipt; without the nonce once that is erased. salt: where it is known already."""
         raw = bytes.fromhex(receipt_id)
-        opening = {"link": to_base64(self.secrets.link(raw)), "salt": to_base64(self.secrets.salt(raw))}
+        opening = {
+            "link": to_base64(self.secrets.link(raw)),
+            "salt": to_base64(self.secrets.salt(raw) if salt is None else salt),
+        }
         return opening if nonce is None else {**opening, "nonce": to_base64(nonce)}
 
     def document(self, index: int, receipt: Receipt, signature: bytes) -> Document:
