@@ -92,7 +92,7 @@ ACCUSES = 0.7
 """As SURE, for distillation: the one kind that accuses."""
 EXCUSES = "gateway"
 """The trait beside which no group is called distillation: a service whose program runs on its customers' accounts
-shares with a harvest what it asks for, its program and its addresses."""
+shares with a harvest what it asks for, its program and its addresses, and may hand its work to their keys in turn."""
 
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
@@ -255,8 +255,12 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
     )
     made = "were" if enrolled > 10.0 else "were not"
     yield "enrolled", _ramp(enrolled, 0.0, 20.0), f"the accounts {made} registered or started together"
-    if max(hand, enrolled, paid) < 3.0:
-        yield "gateway", 1.0, "the accounts share a program and a way into the network, and nothing else"
+    if max(nats.get("hand_off", 0.0), enrolled, paid) < 3.0:
+        yield (
+            "gateway",
+            1.0,
+            "the accounts share a program, a way into the network or a rhythm, and nothing else",
+        )
     declared = _declared(group)
     yield "declared", declared, "the accounts declare that they belong together"
     if declared is not None and declared > 0.0:

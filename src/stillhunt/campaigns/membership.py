@@ -10,7 +10,7 @@ from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.grow import Space, odds_against
 
 ROUNDS = 3
-FOUND = 0.5
+FOUND = 0.2
 """Prior probability of belonging, for an account of a group that passed."""
 JOINS = 0.99
 """Membership from which an account that was missed helps to describe the group."""
