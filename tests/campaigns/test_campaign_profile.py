@@ -58,7 +58,7 @@ def test_every_share_of_a_small_group(engine: DuckDB) -> None:
         "output_mean": 150.0, "reasoning": 0.5, "failed": 0.5, "repeats": 0.5, "template": 0.75, "systems": 1.5,
         "same_org": 1.0, "contract": 0.5, "unverified": 0.5, "free": 0.5, "hours": pytest.approx(2 / 24),
         "parallel": 1.0, "one_card": 1.0, "one_domain": 1.0, "elicits": pytest.approx(1 / 3),
-        "tenants": None, "refused": 0.25, "one_place": 1.0, "replayed": pytest.approx(1 / 12),
+        "tenants": (), "refused": 0.25, "one_place": 1.0, "replayed": pytest.approx(1 / 12),
     }  # fmt: skip
     assert (rest.accounts, rest.requests, rest.output_mean, rest.same_org) == (2, 2, 100.0, 0.5)
     assert rest.one_card is None

@@ -111,9 +111,32 @@ def test_of_a_large_group_some_texts_are_looked_at_and_counts_are_scaled(
     assert found[0].share == pytest.approx(1 / 3, abs=0.1)
 
 
-def test_without_full_sketches_nothing_is_said(engine: DuckDB) -> None:
-    rows = mixed(np.random.default_rng(6))
-    log = opened(engine, rows)
-    bare = make_log(engine, log.engine.table("SELECT * EXCLUDE (account) FROM exchanges").to_pylist())
-    assert tenants(bare, [numbers(bare, *POOL)]) is None
-    assert of(opened(engine, rows)) == []
+def without_full_sketches(engine: DuckDB, log: Log) -> Log:
+    return make_log(engine, log.engine.table("SELECT * EXCLUDE (account) FROM exchanges").to_pylist())
+
+
+def test_without_full_sketches_a_tenant_is_seen_in_the_bands_that_its_text_decides(engine: DuckDB) -> None:
+    rng = np.random.default_rng(6)
+    rows = [row(POOL[i % 8], f"{LAB} {words(rng, 6)}") for i in range(120)]
+    rows += [row(POOL[i % 8], words(rng, 40)) for i in range(120)]
+    rows += [row(OUTSIDE[i % 30], words(rng, 40)) for i in range(300)]
+    log = without_full_sketches(engine, opened(engine, rows, {LAB: "grading"}))
+    strangers, (lab, *others) = of(log, OUTSIDE, POOL)
+    assert (strangers, others) == ((), [])
+    assert (lab.accounts, lab.capability) == (8, "grading")
+    assert 40 <= lab.requests <= 120
+    assert lab.harvested == pytest.approx(1.0, abs=0.05)
+
+
+def test_without_full_sketches_a_text_that_many_others_send_is_no_tenants(engine: DuckDB) -> None:
+    rng = np.random.default_rng(7)
+    rows = [
+        row(accounts[i % 8], f"{LAB} {words(rng, 6)}") for i in range(120) for accounts in (POOL, OUTSIDE)
+    ]
+    assert of(without_full_sketches(engine, opened(engine, rows)), POOL) == [()]
+
+
+def test_without_prompts_nothing_is_said(engine: DuckDB) -> None:
+    bare = make_log(engine, [{"account_id": "a", "time": at(1)}])
+    assert tenants(bare, [numbers(bare, "a")]) is None
+    assert of(opened(engine, mixed(np.random.default_rng(6)))) == []

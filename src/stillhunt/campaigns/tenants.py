@@ -8,6 +8,11 @@ LEAST texts have together are of one tenant.
 
 A slot's value is that of the least shingle of its part, so two unrelated texts agree in one by chance as often as any
 two shingles of them are equal.
+
+Where the log has no full sketches, the two parts of the template bands, which every row carries, stand for the slots.
+Each is the least of half the slots in 16 bits, so of a tenant's texts only those are seen in which a shingle of its
+instruction is the least of a half; and a small group's tenants drown in a large log's chance agreements, one text in
+65,536. Both err towards seeing none.
 """
 
 from __future__ import annotations
@@ -39,6 +44,22 @@ LOG_TEXTS = 200_000
 
 _EMPTY = 0xFFFFFFFF
 _FILTER = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """How a log's prompts can be compared: by full sketches, or by template bands. numbers: of a text; dtype: of each.
+    sketch: SQL for a text's numbers as bytes, of ``source``, whose texts are told apart by ``text``."""
+
+    numbers: int
+    dtype: str
+    source: str
+    text: str
+    sketch: str
+
+
+_FULL = _Texts(SKETCH_SLOTS, "<u4", "sketches WHERE role = 'prompt'", "text_id", "sketch")
+_BANDS = _Texts(2, "<u2", "exchanges WHERE prompt_sketch IS NOT NULL", "prompt_sketch", "prompt_sketch[1:4]")
 _FIRST, _FEW, _PLAINLY = 16, 8, 2.0
 """Values are first looked for in one of _FIRST texts. Those that _FEW of these have, and at that rate _PLAINLY times as
 many of the log as a group can own, are nobody's own and looked for no longer."""
@@ -63,27 +84,28 @@ class Tenant:
 
 
 def tenants(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[tuple[Tenant, ...]] | None:
-    """Tenants of every group, the largest first; None where the log has no full sketches of prompts."""
-    if not log.sketched or "prompt_sketch" not in log.filled:
+    """Tenants of every group, the largest first; None where the log has no prompts."""
+    if "prompt_sketch" not in log.filled:
         return None
-    parts = _traffic(log, groups)
-    counts = _Everywhere(log, parts)
+    texts = _FULL if log.sketched else _BANDS
+    parts = _traffic(log, texts, groups)
+    counts = _Everywhere(log, texts, parts)
     return [part.tenants(counts, len(group)) for part, group in zip(parts, groups, strict=True)]
 
 
 class _Part:
     """The sketched traffic of one group. rows: account, exchanges, tokens and labels per text; ``text`` is the place of
-    each row's text in ``keys``, shape (texts, SKETCH_SLOTS), which holds slot and value as one number, and in ``at``,
-    which holds the place of each among the ``distinct`` ones. values: those that LEAST texts and LEAST accounts have,
-    ascending, which stand at the places ``common``; number: the texts that have each; every: the inverse of the share
-    of the group's texts that was looked at."""
+    each row's text in ``keys``, shape (texts, numbers of each), which holds slot and value as one number, and in
+    ``at``, which holds the place of each among the ``distinct`` ones. values: those that LEAST texts and LEAST accounts
+    have, ascending, which stand at the places ``common``; number: the texts that have each; every: the inverse of the
+    share of the group's texts that was looked at."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, texts: _Texts, rows: pa.Table) -> None:
         self.rows = rows
         codes = rows["code"].combine_chunks().dictionary_encode()
         self.text = codes.indices.to_numpy().astype(np.int64)
         first = np.unique(self.text, return_index=True)[1]
-        self.keys = _keys(_slots(rows["sketch"].combine_chunks().take(pa.array(first))))
+        self.keys = _keys(texts, rows["sketch"].combine_chunks().take(pa.array(first)))
         known, self.at, count = np.unique(self.keys, return_inverse=True, return_counts=True)
         self.at = self.at.reshape(self.keys.shape)
         common = (count >= LEAST) & (known & np.uint64(_EMPTY) != _EMPTY)
@@ -153,21 +175,22 @@ class _Everywhere:
     """How many of the log's distinct prompts have each of some values; infinite for values that are plainly nobody's
     own, which the first texts show."""
 
-    def __init__(self, log: Log, parts: Sequence[_Part]) -> None:
+    def __init__(self, log: Log, texts: _Texts, parts: Sequence[_Part]) -> None:
         asked = np.concatenate([part.values for part in parts]) if parts else np.zeros(0, dtype=np.uint64)
         self.known, place = np.unique(asked, return_inverse=True)
         most = np.zeros(len(self.known))
         if len(asked):
             np.maximum.at(most, place, np.concatenate([part.number * part.every for part in parts]))
-        (size,) = log.engine.table("SELECT count(*) AS n FROM sketches WHERE role = 'prompt'").to_pylist()
+        counted = "count(*)" if texts is _FULL else f"approx_count_distinct({texts.text})"
+        (size,) = log.engine.table(f"SELECT {counted} AS n FROM {texts.source}").to_pylist()
         every = max(1, size["n"] // LOG_TEXTS)
         self.count = np.zeros(len(self.known))
-        first = f"hash(text_id) % {_FIRST * every} = 0"
-        self.count += every * _counted(log, self.known, first)
+        first = f"hash({texts.text}) % {_FIRST * every} = 0"
+        self.count += every * _counted(log, texts, self.known, first)
         plainly = (self.count >= _FEW * every) & (_FIRST * self.count > most / OWN * _PLAINLY)
         looked_for = np.flatnonzero(~plainly)
-        rest = f"hash(text_id) % {every} = 0 AND NOT {first}"
-        self.count[looked_for] += every * _counted(log, self.known[looked_for], rest)
+        rest = f"hash({texts.text}) % {every} = 0 AND NOT {first}"
+        self.count[looked_for] += every * _counted(log, texts, self.known[looked_for], rest)
         self.count[plainly] = np.inf
 
     def texts_with(self, values: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -175,14 +198,15 @@ class _Everywhere:
         return found
 
 
-def _counted(log: Log, known: NDArray[np.uint64], which: str) -> NDArray[np.int64]:
-    """How many of the prompts' sketches for which an SQL condition holds have each of ``known``, ascending."""
+def _counted(log: Log, texts: _Texts, known: NDArray[np.uint64], which: str) -> NDArray[np.int64]:
+    """How many of the log's prompts for which an SQL condition holds have each of ``known``, ascending."""
     count = np.zeros(len(known), dtype=np.int64)
     low = np.uint64(_FILTER - 1)
     may_be = np.zeros(_FILTER, dtype=np.bool_)
     may_be[known & low] = True
-    for batch in log.engine.query(f"SELECT sketch FROM sketches WHERE role = 'prompt' AND {which}"):
-        keys = _keys(_slots(batch.column(0))).ravel()
+    once = "" if texts is _FULL else f"DISTINCT {texts.text} AS text, "
+    for batch in log.engine.query(f"SELECT {once}{texts.sketch} AS sketch FROM {texts.source} AND {which}"):
+        keys = _keys(texts, batch.column(batch.num_columns - 1)).ravel()
         keys = keys[may_be[keys & low]]
         place = np.searchsorted(known, keys)
         place[place == len(known)] = 0
@@ -190,24 +214,26 @@ def _counted(log: Log, known: NDArray[np.uint64], which: str) -> NDArray[np.int6
     return count
 
 
-def _slots(sketches: pa.Array) -> NDArray[np.uint64]:
-    """Sketches as numbers, shape (texts, SKETCH_SLOTS)."""
-    flat = np.frombuffer(sketches.cast(pa.binary(4 * SKETCH_SLOTS)).buffers()[1], dtype="<u4")
-    start = sketches.offset * SKETCH_SLOTS
-    return flat[start : start + len(sketches) * SKETCH_SLOTS].astype(np.uint64).reshape(-1, SKETCH_SLOTS)
-
-
-def _keys(sketches: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Slot and value as one number, shape (texts, SKETCH_SLOTS)."""
-    keys: NDArray[np.uint64] = np.arange(SKETCH_SLOTS, dtype=np.uint64) << np.uint64(32) | sketches
+def _keys(texts: _Texts, sketches: pa.Array) -> NDArray[np.uint64]:
+    """Slot and value as one number, shape (texts, numbers of each)."""
+    size = np.dtype(texts.dtype).itemsize * texts.numbers
+    flat = np.frombuffer(sketches.cast(pa.binary(size)).buffers()[1], dtype=texts.dtype)
+    start = sketches.offset * texts.numbers
+    value = flat[start : start + len(sketches) * texts.numbers].astype(np.uint64).reshape(-1, texts.numbers)
+    keys: NDArray[np.uint64] = np.arange(texts.numbers, dtype=np.uint64) << np.uint64(32) | value
     return keys
 
 
-def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
+def _traffic(log: Log, texts: _Texts, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
     """Each group's exchanges with a sketched prompt, by account, text and capability."""
     log.engine.register("tenanted", by_group(groups))
     labelled = "capability" in log.filled
     tokens = "sum(output_tokens)" if "output_tokens" in log.filled else "0"
+    known = "SELECT code, code[1:4] AS sketch FROM numbered GROUP BY code"
+    if texts is _FULL:
+        known = """
+            SELECT code, min(sketch) AS sketch FROM sketches
+            WHERE role = 'prompt' AND code IN (SELECT code FROM numbered) GROUP BY code"""
     rows = log.engine.table(
         f"""
         WITH sent AS (
@@ -218,10 +244,7 @@ def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
             SELECT grp, code, row_number() OVER (PARTITION BY grp ORDER BY hash(code), code) AS number,
                 count(*) OVER (PARTITION BY grp) AS texts
             FROM (SELECT DISTINCT grp, code FROM sent)
-        ), known AS (
-            SELECT code, min(sketch) AS sketch FROM sketches
-            WHERE role = 'prompt' AND code IN (SELECT code FROM numbered) GROUP BY code
-        )
+        ), known AS ({known})
         SELECT grp, account, code, sketch, capability::VARCHAR AS capability, n::BIGINT AS n, texts,
             coalesce(output_tokens, 0)::BIGINT AS output_tokens,
             CASE WHEN capability IS NULL THEN 0 ELSE n END::BIGINT AS labelled,
@@ -232,4 +255,4 @@ def _traffic(log: Log, groups: Sequence[NDArray[np.int32]]) -> list[_Part]:
     )
     log.engine.unregister("tenanted")
     bounds = np.searchsorted(rows["grp"].to_numpy(), np.arange(len(groups) + 1))
-    return [_Part(rows.slice(start, end - start)) for start, end in pairwise(bounds)]
+    return [_Part(texts, rows.slice(start, end - start)) for start, end in pairwise(bounds)]
