@@ -111,7 +111,7 @@ def test_member_rates_are_the_link_rates_in_the_other_order() -> None:
 def test_moving_links_keeps_popularity_and_activity() -> None:
     evidence = make_evidence(7, SHARING)
     place = np.array([3, 4, 5, 6, 0, 1, 2], dtype=np.int32)
-    moved = relink(evidence, place[evidence.link_accounts()], evidence.artefact, evidence.n)
+    moved = relink(evidence, place[evidence.link_accounts()], evidence.artefact)
     assert carried(moved) == {(int(place[i]), name, a) for i, name, a in carried(evidence)}
     assert moved.popularity.tolist() == evidence.popularity.tolist()
     assert np.diff(moved.members_ptr).tolist() == np.diff(evidence.members_ptr).tolist()
@@ -120,8 +120,8 @@ def test_moving_links_keeps_popularity_and_activity() -> None:
 
 def test_relinking_in_place_changes_nothing() -> None:
     evidence = make_evidence(7, SHARING, [0, 1, 0, 1, 0, 1, 0])
-    again = relink(evidence, evidence.link_accounts(), evidence.artefact, evidence.n)
-    for name in ("indptr", "artefact", "n", "members_ptr", "member", "rate", "member_rate", "activity"):
+    again = relink(evidence, evidence.link_accounts(), evidence.artefact)
+    for name in ("indptr", "artefact", "members_ptr", "member", "rate", "member_rate", "activity"):
         assert getattr(again, name).tolist() == getattr(evidence, name).tolist(), name
 
 

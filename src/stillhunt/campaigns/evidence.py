@@ -33,7 +33,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 class Evidence:
     """Links of ``accounts`` accounts to ``A`` artefacts in CSR form, both ways.
 
-    indptr, artefact, n: per account, its artefacts (ascending, so families stay together) and exchanges behind each.
+    indptr, artefact: per account, its artefacts (ascending, so families stay together).
     members_ptr, member: per artefact, its accounts (ascending).
     signal: per artefact, the index of its signal in ``signals``. family: per artefact, the index in ``families``.
     popularity: per artefact, accounts of the whole log that carry it. rate: per link, ``r_ia``; member_rate: the same
@@ -49,15 +49,14 @@ class Evidence:
     families: tuple[str, ...]
     indptr: NDArray[np.int64]
     artefact: NDArray[np.int32]
-    n: NDArray[np.int64]
     members_ptr: NDArray[np.int64]
     member: NDArray[np.int32]
     signal: NDArray[np.int16]
     family: NDArray[np.int16]
     popularity: NDArray[np.int64]
     country: NDArray[np.int64]
-    rate: NDArray[np.float64]
-    member_rate: NDArray[np.float64]
+    rate: NDArray[np.float32]
+    member_rate: NDArray[np.float32]
     activity: NDArray[np.float64]
     artefact_id: NDArray[np.uint64]
     cuts: NDArray[np.int64]
@@ -93,7 +92,7 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
     signals = tuple(signal for signal, _ in found)
     families = tuple(dict.fromkeys(signal.family for signal in signals))
     by_family = sorted(range(len(signals)), key=lambda s: families.index(signals[s].family))
-    account_of, artefact_of, counts = [], [], []
+    account_of, artefact_of = [], []
     ids, signal_of, popularity = [], [], []
     offset = 0
     for s in by_family:
@@ -103,7 +102,6 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
         )
         account_of.append(links["account"].to_numpy().astype(np.int32))
         artefact_of.append((local + offset).astype(np.int32))
-        counts.append(links["n"].to_numpy().astype(np.int64))
         ids.append(identity)
         signal_of.append(np.full(len(identity), s, dtype=np.int16))
         popularity.append(links["accounts"].to_numpy()[first].astype(np.int64))
@@ -117,88 +115,113 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
         families=families,
         indptr=np.zeros(accounts + 1, dtype=np.int64),
         artefact=np.zeros(0, dtype=np.int32),
-        n=np.zeros(0, dtype=np.int64),
         members_ptr=np.zeros(offset + 1, dtype=np.int64),
         member=np.zeros(0, dtype=np.int32),
         signal=signal,
         family=family_of_signal[signal] if len(signals) else np.zeros(0, dtype=np.int16),
         popularity=popular,
         country=country,
-        rate=np.zeros(0),
-        member_rate=np.zeros(0),
+        rate=np.zeros(0, dtype=np.float32),
+        member_rate=np.zeros(0, dtype=np.float32),
         activity=np.zeros((accounts, len(signals))),
         artefact_id=_joined(ids, np.uint64),
         cuts=np.zeros((accounts, len(families) + 1), dtype=np.int64),
     )
-    return relink(
-        evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32), _joined(counts, np.int64)
-    )
+    return relink(evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32))
 
 
-def relink(
-    evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32], n: NDArray[np.int64]
+def relink(evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32]) -> Evidence:
+    """The same artefacts tied to these accounts, link by link."""
+    links = np.arange(len(account), dtype=np.int32 if len(account) < 2**31 else np.int64)
+    by_artefact = _stable(artefact, _pointers(artefact, len(evidence.signal)), links)
+    order = _stable(account, _pointers(account, evidence.accounts), by_artefact)
+    return _weighed(evidence, artefact[order], _cuts(evidence, account, artefact))
+
+
+def dealt(
+    evidence: Evidence, came_from: NDArray[np.int32], left_out: NDArray[np.bool_] | None = None
 ) -> Evidence:
-    """The same artefacts tied to other accounts: used to fill a matrix and to draw null logs."""
+    """The same artefacts, where account ``i`` is given the links in family ``f`` of account ``came_from[f, i]``; or
+    none, if it is left out. came_from: a permutation per family, of those that are not left out among themselves."""
+    kept = np.ones(evidence.accounts, dtype=np.bool_) if left_out is None else ~left_out
+    sizes = np.diff(evidence.cuts, axis=1)
+    given = np.take_along_axis(sizes, came_from.T, axis=0) * kept[:, None]
+    cuts = _ends(given)
+    artefact = np.empty(int(given.sum()), dtype=np.int32)
+    _copy(evidence.artefact, evidence.cuts, came_from, cuts, artefact)
+    return _weighed(evidence, artefact, cuts)
+
+
+def _weighed(evidence: Evidence, artefact: NDArray[np.int32], cuts: NDArray[np.int64]) -> Evidence:
+    """The matrix of these links, account by account."""
+    indptr = np.append(cuts[:, 0], np.int64(len(artefact)))
     members_ptr = _pointers(artefact, len(evidence.signal))
-    indptr = _pointers(account, evidence.accounts)
-    every = np.arange(len(account))
-    order = _stable(account, indptr, _stable(artefact, members_ptr, every))
-    back = _stable(artefact, members_ptr, _stable(account, indptr, every))
+    links = np.arange(len(artefact), dtype=np.int32 if len(artefact) < 2**31 else np.int64)
+    back = _stable(artefact, members_ptr, links)
     signals = len(evidence.signals)
-    signal_of_link = evidence.signal[artefact]
-    place = account.astype(np.int64) * signals + signal_of_link
-    activity = np.bincount(place, minlength=evidence.accounts * signals).astype(np.float64)
-    rate = _rates(evidence, account, artefact, signal_of_link, (members_ptr, back))
+    activity = np.zeros((evidence.accounts, signals))
+    _count(indptr, artefact, evidence.signal, activity)
+    country = evidence.country
+    at_home = np.zeros((int(country.max(initial=0)) + 1, signals))
+    np.add.at(at_home, country, activity)
+    member = np.empty(len(artefact), dtype=np.int32)
+    rate, member_rate = np.empty((2, len(artefact)), dtype=np.float32)
+    world = evidence.popularity / np.maximum(evidence.links, 1.0)[evidence.signal]
+    account = np.repeat(np.arange(evidence.accounts, dtype=np.int32), np.diff(indptr))
+    _rates(members_ptr, back, account, evidence.signal, world, country, at_home, member, rate, member_rate)
     return replace(
         evidence,
         indptr=indptr,
-        artefact=artefact[order],
-        n=n[order],
+        artefact=artefact,
         members_ptr=members_ptr,
-        member=account[back],
-        rate=rate[order],
-        member_rate=rate[back],
-        activity=activity.reshape(evidence.accounts, signals),
-        cuts=_cuts(evidence, indptr, account, artefact),
+        member=member,
+        rate=rate,
+        member_rate=member_rate,
+        activity=activity,
+        cuts=cuts,
     )
 
 
-def _cuts(
-    evidence: Evidence, indptr: NDArray[np.int64], account: NDArray[np.int32], artefact: NDArray[np.int32]
-) -> NDArray[np.int64]:
-    families = len(evidence.families)
-    place = account.astype(np.int64) * families + evidence.family[artefact]
-    ends = np.cumsum(np.bincount(place, minlength=evidence.accounts * families)).reshape(
-        evidence.accounts, families
-    )
-    return np.column_stack((indptr[:-1], ends)).astype(np.int64)
+def _ends(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``cuts``, from the links per account and family."""
+    ends = np.cumsum(sizes.ravel()).reshape(sizes.shape)
+    begins = np.append(np.int64(0), ends[:-1].max(axis=1, initial=0))[: len(sizes)]
+    return np.column_stack((begins, ends))
 
 
-def _rates(
-    evidence: Evidence,
-    account: NDArray[np.int32],
-    artefact: NDArray[np.int32],
-    signal: NDArray[np.int16],
-    by_artefact: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> NDArray[np.float64]:
-    """``r_ia`` per link. by_artefact: pointers, and the links of each artefact."""
-    signals = len(evidence.signals)
-    totals = np.bincount(evidence.signal, weights=evidence.popularity.astype(np.float64), minlength=signals)
-    world = evidence.popularity[artefact] / np.maximum(totals[signal], 1.0)
-    home = evidence.country[account]
-    countries = int(evidence.country.max(initial=0) + 1)
-    at_home = np.bincount(home * signals + signal, minlength=countries * signals)
-    neighbours = _alike(home, countries, *by_artefact) - 1.0
-    local = (neighbours + PRIOR_LINKS * world) / (at_home[home * signals + signal] - 1.0 + PRIOR_LINKS)
-    rates: NDArray[np.float64] = np.maximum(world, local)
-    return rates
+def _cuts(evidence: Evidence, account: NDArray[np.int32], artefact: NDArray[np.int32]) -> NDArray[np.int64]:
+    sizes = np.zeros((evidence.accounts, len(evidence.families)), dtype=np.int64)
+    _count_families(account, artefact, evidence.family, sizes)
+    return _ends(sizes)
+
+
+@njit(cache=True, nogil=True)
+def _copy(artefact, cuts, came_from, new_cuts, into):  # type: ignore[no-untyped-def]
+    for i in range(len(new_cuts)):
+        for f in range(len(came_from)):
+            begin, source = new_cuts[i, f], cuts[came_from[f, i], f]
+            for at in range(new_cuts[i, f + 1] - begin):
+                into[begin + at] = artefact[source + at]
+
+
+@njit(cache=True, nogil=True)
+def _count_families(account, artefact, family, sizes):  # type: ignore[no-untyped-def]
+    for link in range(len(artefact)):
+        sizes[account[link], family[artefact[link]]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _count(indptr, artefact, signal, activity):  # type: ignore[no-untyped-def]
+    for i in range(len(indptr) - 1):
+        for link in range(indptr[i], indptr[i + 1]):
+            activity[i, signal[artefact[link]]] += 1.0
 
 
 @njit(cache=True, nogil=True)
 def _stable(key, pointers, order):  # type: ignore[no-untyped-def]
     """``order``, sorted by ``key[order]`` with equal ones kept in order. pointers: where each key's place begins."""
     place = pointers[:-1].copy()
-    out = np.empty(len(order), dtype=np.int64)
+    out = np.empty_like(order)
     for link in order:
         out[place[key[link]]] = link
         place[key[link]] += 1
@@ -206,18 +229,24 @@ def _stable(key, pointers, order):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _alike(home, countries, pointers, links):  # type: ignore[no-untyped-def]
-    """Per link, how many links of its artefact have its ``home``."""
-    alike = np.empty(len(links))
-    count = np.zeros(countries)
-    for a in range(len(pointers) - 1):
-        for at in range(pointers[a], pointers[a + 1]):
-            count[home[links[at]]] += 1.0
-        for at in range(pointers[a], pointers[a + 1]):
-            alike[links[at]] = count[home[links[at]]]
-        for at in range(pointers[a], pointers[a + 1]):
-            count[home[links[at]]] = 0.0
-    return alike
+def _rates(  # type: ignore[no-untyped-def]
+    members_ptr, links, account, signal, world, country, at_home, member, rate, member_rate
+):
+    """Fills each artefact's members, and ``r_ia`` per link and per member. links: those of each artefact."""
+    count = np.zeros(len(at_home))
+    for a in range(len(members_ptr) - 1):
+        s, everywhere = signal[a], world[a]
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            member[at] = account[links[at]]
+            count[country[member[at]]] += 1.0
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            home = country[member[at]]
+            others = at_home[home, s] - 1.0 + PRIOR_LINKS
+            local = (count[home] - 1.0 + PRIOR_LINKS * everywhere) / others
+            member_rate[at] = max(everywhere, local)
+            rate[links[at]] = member_rate[at]
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            count[country[member[at]]] = 0.0
 
 
 def _pointers(rows: NDArray[np.int32], size: int) -> NDArray[np.int64]:

@@ -34,10 +34,12 @@ class Graph:
 
 def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Graph:
     """The union of every account's ``kept`` strongest pairs."""
-    signal = evidence.signal
-    own = _nats(evidence.activity[evidence.link_accounts(), signal[evidence.artefact]], evidence.rate)
-    of_artefact = np.repeat(signal, np.diff(evidence.members_ptr))
-    theirs = _nats(evidence.activity[evidence.member, of_artefact], evidence.member_rate)
+    own, theirs = np.empty_like(evidence.rate), np.empty_like(evidence.member_rate)
+    signal, activity = evidence.signal, evidence.activity
+    _surprise(evidence.indptr, evidence.artefact, signal, activity, evidence.rate, own)
+    _surprise_of_members(
+        evidence.members_ptr, evidence.member, signal, activity, evidence.member_rate, theirs
+    )
     source, target, weight, mask = _strongest(
         evidence.indptr,
         evidence.artefact,
@@ -63,10 +65,24 @@ def neighbours(evidence: Evidence, kept: int = KEPT, window: int = WINDOW) -> Gr
     )
 
 
-def _nats(activity: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Surprise that an account of this activity carries an artefact of this rate, per link."""
-    nats: NDArray[np.float64] = -np.log(-np.expm1(-activity * rate))
-    return nats
+@njit(cache=True, nogil=True)
+def _nats(activity, rate):  # type: ignore[no-untyped-def]
+    """Surprise that an account of this activity carries an artefact of this rate."""
+    return -np.log(-np.expm1(-activity * rate))
+
+
+@njit(cache=True, nogil=True)
+def _surprise(indptr, artefact, signal, activity, rate, nats):  # type: ignore[no-untyped-def]
+    for i in range(len(indptr) - 1):
+        for link in range(indptr[i], indptr[i + 1]):
+            nats[link] = _nats(activity[i, signal[artefact[link]]], rate[link])
+
+
+@njit(cache=True, nogil=True)
+def _surprise_of_members(members_ptr, member, signal, activity, rate, nats):  # type: ignore[no-untyped-def]
+    for a in range(len(members_ptr) - 1):
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            nats[at] = _nats(activity[member[at], signal[a]], rate[at])
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.evidence import Evidence, relink
+from stillhunt.campaigns.evidence import Evidence, dealt
 from stillhunt.campaigns.groups import MOVES, Conduct
 
 
@@ -37,25 +37,20 @@ class NullLogs:
         evidence, total = self.evidence, self.evidence.accounts
         generator = np.random.default_rng([self.seed, run])
         out = np.zeros(total, dtype=np.bool_) if self.left_out is None else self.left_out
-        account = evidence.link_accounts()
-        kept = ~out[account]
-        account, artefact, n = account[kept], evidence.artefact[kept], evidence.n[kept]
-        family = evidence.family[artefact]
-        moved = account.copy()
+        present_in = np.diff(evidence.cuts, axis=1) > 0
+        came_from = np.empty((len(evidence.families), total), dtype=np.int32)
         sessions, moves = self.conduct.sessions, self.conduct.moves
         for f, name in enumerate(evidence.families):
-            mine = family == f
-            present = np.unique(account[mine])
+            present = np.flatnonzero(present_in[:, f] & ~out).astype(np.int32)
             if name == MOVES:
                 movers = moves.accounts()
                 present = np.union1d(present, movers[~out[movers]])
-            place = _shuffled(present, self.strata, total, generator)
-            moved[mine] = place[account[mine]]
+            came_from[f] = _inverse(_shuffled(present, self.strata, total, generator))
             if name == MOVES:
-                moves = moves.given(_inverse(place))
+                moves = moves.given(came_from[f])
         everyone = np.flatnonzero((sessions.alive_to >= sessions.alive_from) & ~out).astype(np.int32)
         sessions = sessions.given(_inverse(_shuffled(everyone, self.strata, total, generator)))
-        return relink(evidence, moved, artefact, n), Conduct(sessions, moves)
+        return dealt(evidence, came_from, out), Conduct(sessions, moves)
 
 
 def _shuffled(

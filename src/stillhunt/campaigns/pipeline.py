@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stillhunt.campaigns.clusters import candidates
 from stillhunt.campaigns.evidence import weigh
@@ -15,7 +15,7 @@ from stillhunt.campaigns.neighbours import neighbours
 from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.campaigns.result import Campaigns, Scanned, explained
 from stillhunt.campaigns.signals.model import SIGNALS_V1
-from stillhunt.campaigns.signals.signal import Artefacts, Signal
+from stillhunt.campaigns.signals.signal import LINKS, Artefacts, Signal
 from stillhunt.campaigns.stages import Stages
 from stillhunt.campaigns.summarise import countries, strata, summarise
 from stillhunt.campaigns.tried import try_all
@@ -54,6 +54,7 @@ def find_groups(log: Log, seen: Coverage, settings: ScanSettings, stages: Stages
     with stages("weigh"):
         evidence = weigh(found, countries(log))  # each link against popularity and activity
         graph = neighbours(evidence)  # sparse weighted account graph
+        found = [(signal, replace(each, links=LINKS.empty_table())) for signal, each in found]
     with stages("cluster"):
         guesses = candidates(evidence, graph)  # groups of one artefact, and of ties at several strengths
         groups = try_all(evidence, conduct, guesses)  # and what they grow into
