@@ -113,6 +113,7 @@ def _of_links(
 ) -> NDArray[np.float64]:
     """Nats per group and link family. skip: per group, a family that is not looked at (then another is 0 where it ties
     fewer than COVERS of the members by itself), or -1."""
+    artefacts = len(evidence.family)
     nats: NDArray[np.float64] = _link_families(
         pointers,
         members,
@@ -133,6 +134,10 @@ def _of_links(
         MAJORITY,
         agreeing,
         COPIES,
+        # Made here, where untouched zeros take no time: a group alone touches few of a large log's artefacts.
+        *np.zeros((3, artefacts)),
+        np.zeros(artefacts, dtype=np.bool_),
+        np.empty(artefacts, dtype=np.int32),
     )
     return nats
 
@@ -184,13 +189,10 @@ def chernoff(x, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _link_families(  # type: ignore[no-untyped-def]
     pointers, member, cuts, skip, artefact, family, signal, rate, activity, penalty, weighs, family_of, families,
-    popularity, links, covers, majority, agreeing, copies
+    popularity, links, covers, majority, agreeing, copies, count, share, rates, tells, touched
 ):  # fmt: skip
     groups, signals = len(pointers) - 1, activity.shape[1]
     result = np.zeros((groups, families))
-    count, share, rates = np.zeros(len(family)), np.zeros(len(family)), np.zeros(len(family))
-    touched = np.empty(len(family), dtype=np.int64)
-    tells = np.zeros(len(family), dtype=np.bool_)
     wealth, present, busy = np.zeros((signals, len(copies))), np.zeros(signals), np.zeros(signals)
     best, ties, told = np.zeros(families), np.zeros(signals), np.zeros((families, families))
     for g in range(groups):

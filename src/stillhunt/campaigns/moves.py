@@ -121,7 +121,15 @@ def moves_within(
     """Per group: pairs with a move after a failure, their expectation, all pairs with a move, and members in the
     largest set that moves after failures connect. Group ``g`` is ``members[pointers[g]:pointers[g + 1]]``."""
     after, mean, count, connected = _moves_within(
-        moves.giver_ptr, moves.taker, moves.failed, moves.chance, moves.origin, moves.place, pointers, members
+        moves.giver_ptr,
+        moves.taker,
+        moves.failed,
+        moves.chance,
+        moves.origin,
+        moves.place,
+        pointers,
+        members,
+        np.zeros(len(moves.origin), dtype=np.int64),
     )
     return after, mean, count, connected
 
@@ -136,20 +144,20 @@ def _root(parent, i):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _moves_within(  # type: ignore[no-untyped-def]
-    giver_ptr, taker, failed, chance, origin, place, pointers, members
+    giver_ptr, taker, failed, chance, origin, place, pointers, members, member_of
 ):
+    """member_of: zeros, one per account; the number of its last group, from 1."""
     groups = len(pointers) - 1
     after = np.zeros(groups)
     mean = np.zeros(groups)
     count = np.zeros(groups, dtype=np.int64)
     connected = np.zeros(groups, dtype=np.int64)
-    member_of = np.full(len(origin), -1, dtype=np.int64)
     parent = np.empty(len(origin), dtype=np.int64)
     size = np.empty(len(origin), dtype=np.int64)
     for g in range(groups):
         for at in range(pointers[g], pointers[g + 1]):
             i = members[at]
-            member_of[i] = g
+            member_of[i] = g + 1
             parent[i] = i
             size[i] = 1
         for at in range(pointers[g], pointers[g + 1]):
@@ -164,7 +172,7 @@ def _moves_within(  # type: ignore[no-untyped-def]
                     none *= 1.0 - chance[move]
                     some |= failed[move]
                     move += 1
-                if member_of[j] != g:
+                if member_of[j] != g + 1:
                     continue
                 count[g] += 1
                 mean[g] += 1.0 - none

@@ -192,7 +192,19 @@ def _steadiness(time, starter, rank, rank_ptr, origin, pointers, members):  # ty
 @njit(cache=True, nogil=True)
 def _merge(rank, rank_ptr, origin, group, end, bits, blocks, merged):  # type: ignore[no-untyped-def]
     """Fills ``merged`` with the ranks of the group's starts below ``end``, ascending, and gives their number: a bit for
-    each, a bit for each word of bits. Both must come in as zeros, and are left so."""
+    each, a bit for each word of bits. Both must come in as zeros, and are left so. Few are sorted instead, since all
+    words of a large log's would be looked at."""
+    if len(merged) < len(blocks):
+        few = 0
+        for member in group:
+            i = origin[member]
+            for at in range(rank_ptr[i], rank_ptr[i + 1]):
+                if rank[at] >= end:
+                    break
+                merged[few] = rank[at]
+                few += 1
+        merged[:few].sort()
+        return few
     for member in group:
         i = origin[member]
         for at in range(rank_ptr[i], rank_ptr[i + 1]):
