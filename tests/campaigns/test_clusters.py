@@ -135,6 +135,19 @@ def test_two_artefacts_of_one_family_with_the_same_accounts_propose_them_once() 
     ]
 
 
+def test_of_many_artefacts_a_sample_proposes_and_stands_for_all() -> None:
+    evidence = make_evidence(60, {shares_address: [[i, i + 1, i + 2] for i in range(0, 60, 3)]})
+    drawn = [candidates(evidence, sample=(5, np.random.default_rng(seed))) for seed in range(3)]
+    seeded = [
+        {tuple(g.tolist()) for g, s in zip(each.groups, each.seed, strict=True) if s >= 0} for each in drawn
+    ]
+    assert [(len(groups), each.every) for groups, each in zip(seeded, drawn, strict=True)] == [(5, 4.0)] * 3
+    assert len(set.union(*seeded)) > 5
+    assert all((each.seed < 0).sum() == 20 for each in drawn), "clusters are all kept"
+    few = candidates(evidence, sample=(20, np.random.default_rng(0)))
+    assert (len(few.groups), few.every) == (40, 1.0)
+
+
 def test_nothing_shared_proposes_nothing() -> None:
     proposed = candidates(make_evidence(5, {shares_address: []}))
     assert (proposed.groups, len(proposed.seed)) == ((), 0)

@@ -11,7 +11,7 @@ from logs import make_evidence, make_sessions, still
 from stillhunt.campaigns.clusters import Candidates, candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import Conduct
-from stillhunt.campaigns.judge import Asked, Verdicts, judge
+from stillhunt.campaigns.judge import Asked, Verdicts, judge, null_runs
 from stillhunt.campaigns.log import Log
 from stillhunt.campaigns.null_logs import NullLogs
 from stillhunt.campaigns.signals.shares_address import shares_address
@@ -160,3 +160,25 @@ def test_null_runs_and_threads_do_not_change_what_is_found(conduct: Conduct) -> 
 def test_no_candidates_no_groups(conduct: Conduct) -> None:
     found, _ = verdicts({shares_address: []}, conduct)
     assert (found.groups, found.candidates) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accounts", "runs"),
+    [(20, 500, 20), (20, 6_000, 20), (20, 12_000, 10), (20, 10**6, 4), (5, 10**6, 4), (60, 12_000, 30)],
+)
+def test_a_large_log_is_held_against_fewer_null_logs(asked: int, accounts: int, runs: int) -> None:
+    assert null_runs(asked, accounts) == runs
+
+
+def test_where_a_sample_of_null_groups_stands_for_all_the_same_is_found(
+    conduct: Conduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = list(range(40, 60))
+    sharing = plant(background(9), group, FUNCTIONS[:3])
+    whole, _ = verdicts(sharing, conduct)
+    monkeypatch.setattr("stillhunt.campaigns.judge.SAMPLE", 20)
+    sampled, _ = verdicts(sharing, conduct)
+    assert len(sampled.tails[0].scores) == 10 * 20 < len(whole.tails[0].scores)
+    assert [each.accounts.tolist() for each in sampled.groups] == [group]
+    quiet, _ = verdicts(background(3), conduct)
+    assert quiet.groups == ()

@@ -72,3 +72,29 @@ def test_many_candidates_are_weighed_by_their_number() -> None:
     one, ten = tail.p_values(np.array([3.0])), tail.p_values(np.full(10, 3.0))
     assert ten == pytest.approx(np.full(10, min(1.0, tail.expected_per_run(np.array([3.0]))[0] / 10)))
     assert one[0] >= ten[0]
+
+
+@pytest.mark.parametrize("every", [1.0, 4.0, 40.0])
+def test_super_uniform_where_a_sample_stands_for_all(every: float) -> None:
+    """400 null groups a run, of which one in ``every`` is scored; 4 runs; the observed group is one of 400."""
+    random = np.random.default_rng(24)
+    size = int(4 * 400 / every)
+    p = np.array(
+        [
+            fit_null_tail(random.exponential(1.0, size), 4, np.full(size, every)).p_values(
+                random.exponential(1.0, 400)
+            )[0]
+            for _ in range(2_000)
+        ]
+    )
+    assert excess(p) == {}
+
+
+def test_a_sample_draws_the_tail_of_all() -> None:
+    scores = np.random.default_rng(25).exponential(2.0, 40_000)
+    whole, tenth = fit_null_tail(scores, 10), fit_null_tail(scores[::10], 10, np.full(4_000, 10.0))
+    at = np.array([1.0, 4.0, 8.0])
+    assert tenth.expected_per_run(at) == pytest.approx(whole.expected_per_run(at), rel=0.35)
+    assert tenth.rate == pytest.approx(whole.rate, rel=0.3)
+    doubled = fit_null_tail(np.repeat(scores[:500], 2), 10)
+    assert fit_null_tail(scores[:500], 10, np.full(500, 2.0)).at_least[0] == doubled.at_least[0] + 1

@@ -27,22 +27,32 @@ CLUSTERED, GROWN = -1, -2
 
 @dataclass(frozen=True)
 class Candidates:
-    """Groups of accounts, each ascending. seed: the family whose artefact defines it, else CLUSTERED or GROWN."""
+    """Groups of accounts, each ascending. seed: the family whose artefact defines it, else CLUSTERED or GROWN. every:
+    how many artefacts' groups each of them stands for."""
 
     groups: tuple[NDArray[np.int32], ...]
     seed: NDArray[np.int16]
+    every: float = 1.0
 
 
-def candidates(evidence: Evidence, graph: Graph | None = None) -> Candidates:
-    """Clusters of the account graph and artefacts' accounts; a set that comes twice stays once per family."""
+def candidates(
+    evidence: Evidence, graph: Graph | None = None, sample: tuple[int, np.random.Generator] | None = None
+) -> Candidates:
+    """Clusters of the account graph and artefacts' accounts; a set that comes twice stays once per family. sample: how
+    many artefacts at most, and what draws them."""
     found: dict[tuple[int, bytes], NDArray[np.int32]] = {}
     for group in clusters(neighbours(evidence) if graph is None else graph):
         found[CLUSTERED, group.tobytes()] = group
     sizes = np.diff(evidence.members_ptr)
-    for a in np.flatnonzero(sizes >= SMALLEST):
+    artefacts = np.flatnonzero(sizes >= SMALLEST)
+    every = 1.0
+    if sample is not None and len(artefacts) > sample[0]:
+        every = len(artefacts) / sample[0]
+        artefacts = np.sort(sample[1].choice(artefacts, sample[0], replace=False))
+    for a in artefacts:
         group = evidence.member[evidence.members_ptr[a] : evidence.members_ptr[a + 1]]
         found[int(evidence.family[a]), group.tobytes()] = group
-    return Candidates(tuple(found.values()), np.array([seed for seed, _ in found], dtype=np.int16))
+    return Candidates(tuple(found.values()), np.array([seed for seed, _ in found], dtype=np.int16), every)
 
 
 def clusters(graph: Graph, strengths: tuple[float, ...] = STRENGTHS) -> list[NDArray[np.int32]]:

@@ -23,6 +23,9 @@ from stillhunt.campaigns.urn import background
 
 WORTH = 5.0
 """Score, in nats, from which a candidate is grown."""
+MOST = 8192
+"""Most candidates that are grown, so that in a log of any size growing takes no more than the log itself. Logs of some
+ten thousand accounts hold fewer that are worth it."""
 KNOWN = 0.5
 """Share of a candidate in one group that was grown before from which it is not grown again."""
 COPYING = 0.6
@@ -70,28 +73,33 @@ PHASES = (Phase(200.0, 1 / 30, 5), Phase(60.0, 1 / 100, 3), Phase(40.0, 1 / 150,
 
 def grown(
     evidence: Evidence, groups: Sequence[NDArray[np.int32]], scores: NDArray[np.float64]
-) -> list[NDArray[np.int32]]:
-    """What candidates grow into, best first; each as ascending account numbers, none twice.
+) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
+    """What candidates grow into, best first; each as ascending account numbers, none twice. And the candidate that
+    each grew from first.
 
-    scores: nats per candidate, the order in which they are grown, from WORTH up. A candidate is passed over when KNOWN
-    of it already belongs to one grown group.
+    scores: nats per candidate, the order in which they are grown, from WORTH up, MOST of them. A candidate is passed
+    over when KNOWN of it already belongs to one grown group.
     """
     space = Space(evidence)
     label = np.full(evidence.accounts, -1, dtype=np.int64)
-    found: dict[bytes, NDArray[np.int32]] = {}
+    found: dict[bytes, tuple[NDArray[np.int32], int]] = {}
     order = np.argsort(-scores, kind="stable")
+    tries = 0
     for number, g in enumerate(order[scores[order] >= WORTH]):
+        if tries == MOST:
+            break
         seed = groups[g]
         known = label[seed]
         known = known[known >= 0]
         if len(known) and np.bincount(known).max() >= KNOWN * len(seed):
             continue
         group = space.grow(seed)
+        tries += 1
         if group is not None:
-            found.setdefault(group.tobytes(), group)
+            found.setdefault(group.tobytes(), (group, int(g)))
             label[group[label[group] < 0]] = number
         label[seed[label[seed] < 0]] = number
-    return list(found.values())
+    return [group for group, _ in found.values()], np.array([g for _, g in found.values()], dtype=np.int64)
 
 
 def odds_against(accounts: int, pool: float) -> float:
@@ -106,10 +114,15 @@ class Space:
         accounts, signals, artefacts = evidence.accounts, len(evidence.signals), len(evidence.signal)
         self.evidence = evidence
         self.ends: dict[tuple[int, int, bytes], NDArray[np.int32] | None] = {}
-        of_member = np.repeat(evidence.signal, np.diff(evidence.members_ptr))
         carrier = np.empty(len(evidence.member), dtype=CARRIER)
-        carrier["account"] = evidence.member
-        carrier["rarity"] = 1.0 / (evidence.activity[evidence.member, of_member] * evidence.member_rate)
+        _rarities(
+            evidence.members_ptr,
+            evidence.member,
+            evidence.signal,
+            evidence.activity,
+            evidence.member_rate,
+            carrier,
+        )
         of_artefact = np.zeros(artefacts, dtype=ARTEFACT)
         of_artefact["begin"], of_artefact["carriers"] = (
             evidence.members_ptr[:-1],
@@ -177,6 +190,14 @@ class Space:
         n = _fit(group, 1.0 + (ratio - 1.0) / COPYING, *self.of_log, self.of_artefact, *self.work)
         members, nats = self.work[-2:]
         return members[:n], nats[:n]
+
+
+@njit(cache=True, nogil=True)
+def _rarities(members_ptr, member, signal, activity, rate, carrier):  # type: ignore[no-untyped-def]
+    for a in range(len(members_ptr) - 1):
+        for at in range(members_ptr[a], members_ptr[a + 1]):
+            carrier[at].account = member[at]
+            carrier[at].rarity = 1.0 / (activity[member[at], signal[a]] * rate[at])
 
 
 @njit(cache=True, nogil=True)

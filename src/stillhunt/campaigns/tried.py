@@ -20,14 +20,15 @@ ORIGINS = 3
 @dataclass(frozen=True)
 class Tried:
     """Groups; nats per group and family, shape (groups, families); scores, shape (groups,); whole, whether the family
-    that chose the group was weighed too, if not its nats are 0; origin, 0 for the groups of artefacts, 1 for clusters,
-    2 for grown groups."""
+    that chose the group was weighed too, if not its nats are 0; stands_for, how many groups of the log each of a sample
+    stands for; origin, 0 for the groups of artefacts, 1 for clusters, 2 for grown groups."""
 
     groups: tuple[NDArray[np.int32], ...]
     seed: NDArray[np.int16]
     nats: NDArray[np.float64]
     scores: NDArray[np.float64]
     whole: NDArray[np.bool_]
+    stands_for: NDArray[np.float64]
 
     @property
     def origin(self) -> NDArray[np.int64]:
@@ -42,7 +43,7 @@ def origins(seed: NDArray[np.int16]) -> NDArray[np.int64]:
 def try_all(evidence: Evidence, conduct: Conduct, candidates: Candidates) -> Tried:
     """Candidates and what they grow into."""
     first = weighed(evidence, conduct, candidates)
-    more = grown(evidence, first.groups, first.scores)
+    more, grown_from = grown(evidence, first.groups, first.scores)
     second = weighed(evidence, conduct, Candidates(tuple(more), np.full(len(more), GROWN, dtype=np.int16)))
     return Tried(
         first.groups + second.groups,
@@ -50,6 +51,7 @@ def try_all(evidence: Evidence, conduct: Conduct, candidates: Candidates) -> Tri
         np.concatenate((first.nats, second.nats)),
         np.concatenate((first.scores, second.scores)),
         np.concatenate((first.whole, second.whole)),
+        np.concatenate((first.stands_for, first.stands_for[grown_from])),
     )
 
 
@@ -60,7 +62,8 @@ def weighed(evidence: Evidence, conduct: Conduct, candidates: Candidates) -> Tri
     scores = beyond_the_strongest(nats)
     seeded = np.flatnonzero(candidates.seed >= 0)
     scores[seeded] = nats[seeded].sum(axis=1) - nats[seeded, candidates.seed[seeded]]
-    return Tried(candidates.groups, candidates.seed, nats, scores, whole)
+    stands_for = np.where(candidates.seed >= 0, candidates.every, 1.0)
+    return Tried(candidates.groups, candidates.seed, nats, scores, whole, stands_for)
 
 
 def with_all_families(evidence: Evidence, conduct: Conduct, tried: Tried, chosen: NDArray[np.int64]) -> Tried:
