@@ -104,6 +104,7 @@ _VOLUME = (
     "requests.latency_ms",
 )
 _STRANGERS = (
+    "requests.time distinct hours",
     "requests.system_prompt distinct",
     "requests.model distinct",
     "requests.tools",
