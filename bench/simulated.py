@@ -41,7 +41,7 @@ from stillhunt.sources.logs import open_logs
 
 ABUSE = frozenset({"reseller", "trial_farm"})
 """Kinds of accounts that are no honest customers, and do not distil."""
-FIRST_SEED = 3000
+FIRST_SEED = 5000
 """Signals, kinds and settings were chosen without a look at logs of this seed or of higher ones."""
 _APART = 100
 _KEY = KeyRing(key_for(bytes(range(32))))
