@@ -97,7 +97,7 @@ def grouped(p: list[float]) -> list[result.Grouped]:
     return [
         result.Grouped(
             f"c{i}",
-            Group(np.array([3 * i, 3 * i + 1, 3 * i + 2], dtype=np.int32), np.zeros(1), 1.0, each, each, 0),
+            Group(np.array([3 * i, 3 * i + 1, 3 * i + 2], dtype=np.int32), np.zeros(1), 1.0, each, each),
             np.array([3 * i, 3 * i + 1, 3 * i + 2], dtype=np.int32),
             np.ones(3),
         )
@@ -105,45 +105,26 @@ def grouped(p: list[float]) -> list[result.Grouped]:
     ]
 
 
-def told_of(
-    monkeypatch: pytest.MonkeyPatch, kinds: list[str], p: list[float], strict: list[float]
-) -> list[result.Grouped]:
-    """Groups of these kinds and p-values out of 1,000 candidates that are told at a rate of 0.01."""
-    turn = iter(kinds)
+def test_each_kind_answers_for_its_own_false_discoveries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty sure teams among 1,000 candidates must not carry an ill-founded accusation over the line."""
+    p = [1e-6] * 50 + [4e-4]
+    assert benjamini_hochberg(np.array(p), tested=1000)[-1] < 0.01
+    kinds = iter(["shared_team"] * 50 + ["distillation"])
     monkeypatch.setattr(result, "profiles", lambda log, summary, groups: ([None] * len(groups), None))
     monkeypatch.setattr(
-        result, "judge_kind", lambda *_: KindVerdict(next(turn), 0.9, {"distillation": 0.1}, ())
+        result,
+        "judge_kind",
+        lambda *_: (lambda kind: KindVerdict(kind, 0.9, {"distillation": 0.1}, ()))(next(kinds)),
     )
-    groups = grouped(p)
-    strict_of = {id(each.group): value for each, value in zip(groups, strict, strict=True)}
 
     class Verdicts:
         families, candidates, level = ("timing",), 1000, 0.01
-
-        @staticmethod
-        def strict_p(judged: list[Group]) -> np.ndarray:
-            return np.array([strict_of[id(group)] for group in judged])
 
     class Scanned:
         log = summary = None
         verdicts = Verdicts
 
-    found, _ = result._with_kinds(Scanned, groups)  # type: ignore[arg-type]
-    return list(found)
-
-
-def test_who_is_accused_must_stand_out_from_null_logs_of_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group that chance makes where a farm's sign-ups are dealt among strangers accuses nobody."""
-    kinds, p, strict = ["distillation", "distillation", "reseller"], [1e-9] * 3, [1e-9, 1e-4, 1e-4]
-    found = told_of(monkeypatch, kinds, p, strict)
-    assert [each.campaign_id for each in found] == ["c0", "c2"]
-
-
-def test_each_kind_answers_for_its_own_false_discoveries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty sure teams among 1,000 candidates must not carry an ill-founded accusation over the line."""
-    p = [1e-6] * 50 + [4e-4]
-    assert benjamini_hochberg(np.array(p), tested=1000)[-1] < 0.01
-    found = told_of(monkeypatch, ["shared_team"] * 50 + ["distillation"], p, p)
+    found, _ = result._with_kinds(Scanned, grouped(p))  # type: ignore[arg-type]
     assert [each.campaign_id for each in found] == [f"c{i}" for i in range(50)]
     assert [each.group.q for each in found] == pytest.approx([1e-6 * 1000 / 50] * 50)
 
@@ -212,7 +193,7 @@ def test_traits_speak_for_the_kind_or_against_it_as_far_as_they_weigh() -> None:
         make_moves(20, [(i, i + 1, True, 0.1) for i in range(8)]),
     )
     members = np.arange(9, dtype=np.int32)
-    judged = Group(members, np.zeros(len(evidence.families) + 1), 9.0, 1e-6, 1e-4, 0)
+    judged = Group(members, np.zeros(len(evidence.families) + 1), 9.0, 1e-6, 1e-4)
     case = Case("c", judged, members, group, kind, [], conduct, {})
     findings = explain(case, REST, evidence, {"inputs_digest": DIGEST, "artefacts": DIGEST})
     told = {

@@ -31,7 +31,7 @@ SAMPLE = 1 << 15
 @dataclass(frozen=True)
 class Verdicts:
     """Groups that pass, best first; how many groups were tried; the null tails, one per origin; the false discovery
-    rate asked for. everyone: the tails of null logs in which nobody is left out."""
+    rate asked for."""
 
     groups: tuple[Group, ...]
     families: tuple[str, ...]
@@ -39,16 +39,6 @@ class Verdicts:
     level: float
     null_runs: int
     tails: tuple[NullTail, ...]
-    everyone: tuple[NullTail, ...]
-
-    def strict_p(self, groups: Sequence[Group]) -> NDArray[np.float64]:
-        """The larger p-value of each group: against the null logs that decide, and against those in which nobody is
-        left out. What plainly acts as one, dealt among strangers, ties these as strongly as chance ever does."""
-        scores, origin = (
-            np.array([getattr(group, name) for group in groups]) for name in ("score", "origin")
-        )
-        p = p_values(self.everyone, scores, origin, self.candidates)
-        return np.maximum(p, [group.p for group in groups])
 
 
 @dataclass(frozen=True)
@@ -71,8 +61,7 @@ def judge(evidence: Evidence, conduct: Conduct, tried: Tried, nulls: NullLogs, a
     null = _null_scores(
         nulls, range(null_runs(max(5, asked.null_runs // 4), evidence.accounts, 2)), asked.threads
     )
-    first = _held(tried, null)
-    plain = disjoint(evidence, conduct, first, PLAIN)
+    plain = disjoint(evidence, conduct, _held(tried, null), PLAIN)
     if plain:
         left_out = np.zeros(evidence.accounts, dtype=np.bool_)
         left_out[np.concatenate([group.accounts for group in plain])] = True
@@ -81,7 +70,7 @@ def judge(evidence: Evidence, conduct: Conduct, tried: Tried, nulls: NullLogs, a
     judged = _held(tried, null)
     groups = disjoint(evidence, conduct, judged, asked.level)
     families = (*evidence.families, TURNS)
-    return Verdicts(groups, families, len(tried.groups), asked.level, runs, judged.tails, first.tails)
+    return Verdicts(groups, families, len(tried.groups), asked.level, runs, judged.tails)
 
 
 def null_runs(asked: int, accounts: int, fewest: int = FEWEST) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stillhunt.campaigns.clusters import SMALLEST, Candidates
 from stillhunt.campaigns.evidence import Evidence
 from stillhunt.campaigns.groups import Conduct, group_evidence
-from stillhunt.campaigns.tried import ORIGINS, Tried, origins, weighed, with_all_families
+from stillhunt.campaigns.tried import ORIGINS, Tried, weighed, with_all_families
 from stillhunt.stats.fdr import benjamini_hochberg
 from stillhunt.stats.tails import NullTail
 
@@ -29,7 +29,6 @@ class Group:
 
     accounts: ascending account numbers. evidence: nats per family (timing last). score: nats beyond the strongest
     family, above 0. p: of the score. q: the false discovery rate of the groups that are told at this p or below.
-    origin: how the group was chosen, as ``tried.origins`` numbers it.
     """
 
     accounts: NDArray[np.int32]
@@ -37,7 +36,6 @@ class Group:
     score: float
     p: float
     q: float
-    origin: int
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,7 @@ def _told(evidence: Evidence, conduct: Conduct, judged: Judged, largest_p: float
                 ask_again(part, asked.seed)
         else:
             taken[left] = True
-            origin = int(origins(np.array([asked.seed]))[0])
-            groups.append(Group(left, asked.nats, float(asked.score), float(asked.p), 1.0, origin))
+            groups.append(Group(left, asked.nats, float(asked.score), float(asked.p), 1.0))
     return groups
 
 

@@ -35,7 +35,6 @@ from stillhunt.stats.fdr import benjamini_hochberg
 
 SMALLEST = 3
 """Members below which a group is no campaign."""
-ACCUSED = "distillation"
 HARVEST_SHARE = 0.1
 """Share of a campaign's requests from which a capability counts as harvested."""
 
@@ -159,8 +158,7 @@ def _with_kinds(scanned: Scanned, grouped: Sequence[Grouped]) -> tuple[list[_Fou
     """Groups with their profiles and kinds, and the profile of accounts in no group.
 
     Every kind answers for its own false discoveries: a group passes only where it would among the groups of its kind
-    alone. Otherwise a hundred well-founded teams would pay for one ill-founded accusation. Who is accused must also
-    stand out from null logs in which nobody was left out.
+    alone. Otherwise a hundred well-founded teams would pay for one ill-founded accusation.
     """
     verdicts = scanned.verdicts
     profiled, rest = profiles(scanned.log, scanned.summary, [g.members for g in grouped])
@@ -171,8 +169,7 @@ def _with_kinds(scanned: Scanned, grouped: Sequence[Grouped]) -> tuple[list[_Fou
     q = np.ones(len(grouped))
     for name in {kind.kind for kind in kinds}:
         alike = [i for i, kind in enumerate(kinds) if kind.kind == name]
-        judged = [grouped[i].group for i in alike]
-        p = verdicts.strict_p(judged) if name == ACCUSED else np.array([group.p for group in judged])
+        p = np.array([grouped[i].group.p for i in alike])
         q[alike] = benjamini_hochberg(p, tested=verdicts.candidates)
     found = [
         _Found(
