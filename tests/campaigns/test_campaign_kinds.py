@@ -125,6 +125,13 @@ def test_customers_of_one_service_are_not_accused_without_a_tie_that_they_would_
     assert judge_kind(group, REST, service | {family: 4.0}).confidences["distillation"] > 0.0
 
 
+def test_strangers_who_registered_on_one_day_and_use_one_program_are_not_accused() -> None:
+    group, nats = ARCHETYPES["distillation"]
+    strangers = dict.fromkeys(nats, 0.0) | {"client": 60.0, "life_cycle": 170.0}
+    assert judge_kind(group, REST, strangers).confidences["distillation"] == 0.0
+    assert judge_kind(group, REST, strangers | {"timing": 20.0}).confidences["distillation"] > 0.0
+
+
 @pytest.mark.parametrize("share", ["same_org", "contract"])
 def test_accounts_that_say_they_belong_together_are_not_accused(share: str) -> None:
     group = replace(ARCHETYPES["distillation"][0], **{share: 1.0})

@@ -91,8 +91,10 @@ SURE = 0.5
 ACCUSES = 0.7
 """As SURE, for distillation: the one kind that accuses."""
 EXCUSES = "gateway"
-"""The trait beside which no group is called distillation: a service whose program runs on its customers' accounts
-shares with a harvest what it asks for, its program and its addresses, and may hand its work to their keys in turn."""
+"""The trait beside which no group is called distillation. A service whose program runs on its customers' accounts
+shares with a harvest what it asks for, its program and its addresses, and may hand its work to their keys in turn; and
+strangers who use one popular program may have registered on one day. None of them pays or hands over work alike, nor
+registers together and shares addresses or turns besides."""
 
 
 def judge_kind(group: Profile, rest: Profile, nats: Mapping[str, float]) -> KindVerdict:
@@ -246,7 +248,7 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
             1.0 - each / CROWD,
             f"the accounts share one thing and hardly another: {each:.1f} nats each",
         )
-    enrolled, paid = nats.get("life_cycle", 0.0), nats.get("payment", 0.0)
+    enrolled = nats.get("life_cycle", 0.0)
     shown = "show" if hand > 9.0 else "do not show"
     yield (
         "one_hand",
@@ -255,11 +257,11 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
     )
     made = "were" if enrolled > 10.0 else "were not"
     yield "enrolled", _ramp(enrolled, 0.0, 20.0), f"the accounts {made} registered or started together"
-    if max(nats.get("hand_off", 0.0), enrolled, paid) < 3.0:
+    if not _hidden_hand(nats):
         yield (
             "gateway",
             1.0,
-            "the accounts share a program, a way into the network or a rhythm, and nothing else",
+            "what the accounts share, customers of one service or users of one program share too",
         )
     declared = _declared(group)
     yield "declared", declared, "the accounts declare that they belong together"
@@ -273,6 +275,14 @@ def _ties(group: Profile, nats: Mapping[str, float]) -> Iterator[tuple[str, floa
         "serial",
         float(np.clip((0.6 - group.parallel) / 0.4, 0.0, 1.0)),
         f"{group.parallel:.0%} of pairs of accounts are in use at the same time",
+    )
+
+
+def _hidden_hand(nats: Mapping[str, float]) -> bool:
+    """Whether something ties the accounts that customers of one service, or users of one program, would not share."""
+    tied = {family for family, value in nats.items() if value >= 3.0}
+    return bool(tied & {"hand_off", "payment"}) or (
+        "life_cycle" in tied and bool(tied & {"network", "timing"})
     )
 
 
