@@ -153,7 +153,7 @@ def opened(log: Path, lake: Path, engine: DuckDB) -> tuple[Log, Coverage]:
     """The log in a folder, through a lake that is made of it, as the stages of a scan read it."""
     made = ingested(log, lake, engine, _KEY)
     people = None if made.accounts_file is None else read_accounts(made.accounts_file)
-    read = open_log(engine, comparable(made, engine), people, sketches_of(made))
+    read = open_log(engine, comparable(made, engine), people, sketches_of(made, engine))
     return read, coverage(made.coverage.filled, read.account_columns)
 
 

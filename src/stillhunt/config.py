@@ -63,6 +63,15 @@ class Settings(BaseSettings):
         ge=0,
         description="List price of output, for the harm of a campaign (US dollars per million tokens).",
     )
+    spark_master: str | None = Field(
+        None,
+        description="Spark's master for --engine spark, such as spark://host:7077, yarn or local[4]; default: what "
+        "Spark's own configuration names, else every core of this machine.",
+    )
+    spark_conf: dict[str, str] = Field(
+        default_factory=dict,
+        description="Spark's own settings by name, for --engine spark (JSON in the environment).",
+    )
 
 
 def load_settings(**given: Any) -> Settings:

@@ -132,7 +132,7 @@ def link_table(
     return pa.table(
         {
             "account": np.asarray(account, dtype=np.int32),
-            "artefact": np.asarray(artefact, dtype=np.uint64),
+            "artefact": np.asarray(artefact, dtype=np.int64),
             "n": np.ones(len(account), dtype=np.int64),
             "accounts": count[part] if popularity is None else np.asarray(popularity, dtype=np.int64),
         }
@@ -157,7 +157,7 @@ def make_evidence(
 def ordered_ids(engine: DuckDB, accounts: int) -> list[str]:
     """Account ids, so that the one in place ``i`` gets the number ``i`` in a log of all of them."""
     engine.register("named", pa.table({"account_id": [f"a{i:05d}" for i in range(accounts)]}))
-    rows = engine.table("SELECT account_id FROM named ORDER BY hash(account_id), account_id")
+    rows = engine.table("SELECT account_id FROM named ORDER BY identity_of(account_id), account_id")
     engine.unregister("named")
     names: list[str] = rows["account_id"].to_pylist()
     return names

@@ -237,7 +237,7 @@ def test_every_carried_key_gives_the_signal_s_identities(engine: DuckDB, name: s
     log = make_log(engine, rows)
     (signal,) = [signal for signal in SIGNALS_V1 if signal.name == name]
     identities = set(signal_of(signal.collect).collect(log).links["artefact"].to_pylist())
-    by_key = log.engine.table(f"SELECT DISTINCT hash({CARRIED[name]}) AS artefact FROM exchanges")
+    by_key = log.engine.table(f"SELECT DISTINCT identity_of({CARRIED[name]}) AS artefact FROM exchanges")
     assert identities == set(by_key["artefact"].to_pylist())
     assert len(identities) == 2
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillhunt.engines.duckdb import DuckDB, parquet, quoted
+from stillhunt.engines.duckdb import DuckDB, parquet
+from stillhunt.engines.engine import quoted
 from stillhunt.errors import OutputError, SettingError
 
 

@@ -58,7 +58,7 @@ class Evidence:
     rate: NDArray[np.float32]
     member_rate: NDArray[np.float32]
     activity: NDArray[np.float64]
-    artefact_id: NDArray[np.uint64]
+    artefact_id: NDArray[np.int64]
     cuts: NDArray[np.int64]
 
     def link_accounts(self) -> NDArray[np.int32]:
@@ -124,7 +124,7 @@ def weigh(found: Sequence[tuple[Signal, Artefacts]], country: NDArray[np.int64])
         rate=np.zeros(0, dtype=np.float32),
         member_rate=np.zeros(0, dtype=np.float32),
         activity=np.zeros((accounts, len(signals))),
-        artefact_id=_joined(ids, np.uint64),
+        artefact_id=_joined(ids, np.int64),
         cuts=np.zeros((accounts, len(families) + 1), dtype=np.int64),
     )
     return relink(evidence, _joined(account_of, np.int32), _joined(artefact_of, np.int32))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillhunt.engines.duckdb import DuckDB, quoted
+from stillhunt.engines.engine import Engine, quoted
 from stillhunt.errors import InputError
 from stillhunt.schema.accounts import ACCOUNTS
 
@@ -24,7 +24,7 @@ class Log:
     null where none was given; an organisation that only exchanges name is taken from them).
     """
 
-    engine: DuckDB
+    engine: Engine
     accounts: int
     rows: int
     filled: frozenset[str]
@@ -36,7 +36,7 @@ class Log:
 
 
 def open_log(
-    engine: DuckDB,
+    engine: Engine,
     requests: str,
     accounts: pa.Table | None,
     sketches: str | None = None,
@@ -47,28 +47,27 @@ def open_log(
     accounts: schema ACCOUNTS, or None. sketches: an SQL FROM item of schema SKETCHES, or None. filled_rows: how many
     rows hold a value, per column, where that is known; counted otherwise. Raises InputError when the log is empty.
     """
-    engine.execute(
+    engine.make_table(
+        "account_numbers",
         f"""
-        CREATE OR REPLACE TEMP TABLE account_numbers AS
-        SELECT account_id, (row_number() OVER (ORDER BY hash(account_id), account_id) - 1)::INTEGER AS account
+        SELECT account_id, (row_number() OVER (ORDER BY identity_of(account_id), account_id) - 1)::INTEGER AS account
         FROM (SELECT DISTINCT account_id FROM {requests})
-        """
+        """,
     )
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TEMP VIEW exchanges AS
-        SELECT r.*, n.account FROM {requests} AS r JOIN account_numbers AS n USING (account_id)
-        """
+    engine.make_view(
+        "exchanges",
+        f"SELECT r.*, n.account FROM {requests} AS r JOIN account_numbers AS n USING (account_id)",
     )
     engine.register("given_accounts", ACCOUNTS.empty_table() if accounts is None else accounts)
-    engine.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE accounts AS
-        WITH seen AS (SELECT account, mode(org_id) AS org_id FROM exchanges WHERE org_id IS NOT NULL GROUP BY account)
-        SELECT n.account, n.account_id, a.* EXCLUDE (account_id) REPLACE (coalesce(a.org_id, seen.org_id) AS org_id)
+    given = ", ".join(f"a.{name}" for name in ACCOUNTS.names if name not in ("account_id", "org_id"))
+    engine.make_table(
+        "accounts",
+        f"""
+        WITH seen AS ({commonest("org_id")})
+        SELECT n.account, n.account_id, coalesce(a.org_id, seen.org_id) AS org_id, {given}
         FROM account_numbers AS n LEFT JOIN given_accounts AS a USING (account_id) LEFT JOIN seen USING (account)
         ORDER BY n.account
-        """
+        """,
     )
     engine.unregister("given_accounts")
     if filled_rows is None:
@@ -82,12 +81,25 @@ def open_log(
             "the log has no usable row", "", "Check the input, and rejected.jsonl beside the lake."
         )
     if sketches is not None:
-        engine.execute(f"CREATE OR REPLACE TEMP VIEW sketches AS SELECT * FROM {sketches}")
+        engine.make_view("sketches", f"SELECT * FROM {sketches}")
     return Log(engine, numbered, rows, filled, account_columns, sketches is not None)
 
 
-def _filled(engine: DuckDB, table: str) -> tuple[int, frozenset[str]]:
-    columns = [row["column_name"] for row in engine.table(f"DESCRIBE {table}").to_pylist()]
+def commonest(column: str) -> str:
+    """SQL for the commonest value of a column of ``exchanges`` per account; of equally common ones the least."""
+    return f"""
+        SELECT account, {column} FROM (
+            SELECT account, {column}, row_number() OVER (PARTITION BY account ORDER BY n DESC, {column}) AS place
+            FROM (
+                SELECT account, {column}, count(*) AS n FROM exchanges
+                WHERE {column} IS NOT NULL GROUP BY account, {column}
+            )
+        ) WHERE place = 1
+    """
+
+
+def _filled(engine: Engine, table: str) -> tuple[int, frozenset[str]]:
+    columns = engine.table(f"SELECT * FROM {table} LIMIT 0").column_names
     counts = ", ".join(f'count("{name}") AS "{name}"' for name in columns)
     (row,) = engine.table(f"SELECT count(*) AS all_rows, {counts} FROM {table}").to_pylist()
     return int(row["all_rows"]), frozenset(name for name in columns if row[name] > 0)

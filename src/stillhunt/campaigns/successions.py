@@ -126,14 +126,14 @@ def first_uses(
             pa.table(
                 {
                     "campaign_id": pa.array([campaign for campaign, _ in asked], pa.string()),
-                    "artefact": pa.array([identity for _, identity in asked], pa.uint64()),
+                    "artefact": pa.array([identity for _, identity in asked], pa.int64()),
                 }
             ),
         )
         rows = log.engine.table(
             f"""
             SELECT campaign_id, artefact, min(time) AS time
-            FROM (SELECT account, time, hash({CARRIED[signal]}) AS artefact FROM exchanges
+            FROM (SELECT account, time, identity_of({CARRIED[signal]}) AS artefact FROM exchanges
                   WHERE {CARRIED[signal]} IS NOT NULL)
             JOIN campaign_members USING (account) JOIN wanted USING (campaign_id, artefact) GROUP BY ALL
             """

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillhunt.campaigns.log import Log, sql_list
+from stillhunt.campaigns.log import Log, commonest, sql_list
 from stillhunt.schema.requests import HARVESTED_CAPABILITIES
 
 
@@ -129,12 +129,16 @@ def _merged(level: NDArray[np.int64], least: int) -> NDArray[np.int64]:
 def countries(log: Log) -> NDArray[np.int64]:
     """Per account a number for its country: as declared, else the commonest of its exchanges; 0 where unknown."""
     declared = "country" if "country" in log.account_columns else "NULL::VARCHAR"
-    seen = "mode(country)" if "country" in log.filled else "NULL::VARCHAR"
+    seen = (
+        commonest("country")
+        if "country" in log.filled
+        else "SELECT account, NULL::VARCHAR AS country FROM accounts"
+    )
     values = log.engine.table(
         f"""
         SELECT coalesce(a.country, e.country) AS country
         FROM (SELECT account, {declared} AS country FROM accounts) AS a
-        JOIN (SELECT account, {seen} AS country FROM exchanges GROUP BY account) AS e USING (account)
+        LEFT JOIN ({seen}) AS e USING (account)
         ORDER BY account
         """
     )["country"]

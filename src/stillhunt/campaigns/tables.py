@@ -52,7 +52,7 @@ def register_members(log: Log, named: Sequence[Named]) -> None:
 def timeline(log: Log, named: Sequence[Named]) -> pa.Table:
     """Schema TIMELINE: complete, equal bins, as short as BINS of them allow. Needs ``campaign_members``."""
     (span,) = log.engine.table(
-        "SELECT epoch(max(time)) - epoch(min(time)) AS seconds FROM exchanges"
+        "SELECT (epoch_us(max(time)) - epoch_us(min(time))) / 1e6 AS seconds FROM exchanges"
     ).to_pylist()
     step = next((s for s in _STEPS_S if span["seconds"] / s < BINS), _STEPS_S[-1])
     return log.engine.table(
@@ -74,7 +74,7 @@ def timeline(log: Log, named: Sequence[Named]) -> pa.Table:
             coalesce(background.accounts, 0) AS background_accounts
         FROM (SELECT DISTINCT campaign_id FROM campaign_members) AS c CROSS JOIN bins
         LEFT JOIN own ON own.bin = bins.bin AND own.campaign_id = c.campaign_id
-        LEFT JOIN background ON background.bin = bins.bin ORDER BY ALL
+        LEFT JOIN background ON background.bin = bins.bin ORDER BY c.campaign_id, time
         """
     ).cast(TIMELINE)
 
@@ -172,7 +172,7 @@ def artefact_names(
         if not len(mine):
             continue
         identity = {int(evidence.artefact_id[a]): int(a) for a in mine}
-        log.engine.register("wanted", pa.table({"artefact": pa.array(list(identity), type=pa.uint64())}))
+        log.engine.register("wanted", pa.table({"artefact": pa.array(list(identity), type=pa.int64())}))
         for row in log.engine.table(sql).to_pylist():
             words[identity[row["artefact"]]] = row["name"]
         log.engine.unregister("wanted")

@@ -42,6 +42,8 @@ GROUP_TEXTS = 20_000
 LOG_TEXTS = 200_000
 """About how many of the log's distinct prompts a group's values are looked for in; of more, a share by hash."""
 
+_COUNT_OF = 32
+"""One distinct text of so many is counted where only rows tell them."""
 _EMPTY = 0xFFFFFFFF
 _FILTER = 1 << 20
 
@@ -181,15 +183,14 @@ class _Everywhere:
         most = np.zeros(len(self.known))
         if len(asked):
             np.maximum.at(most, place, np.concatenate([part.number * part.every for part in parts]))
-        counted = "count(*)" if texts is _FULL else f"approx_count_distinct({texts.text})"
-        (size,) = log.engine.table(f"SELECT {counted} AS n FROM {texts.source}").to_pylist()
+        (size,) = log.engine.table(_size(texts)).to_pylist()
         every = max(1, size["n"] // LOG_TEXTS)
         self.count = np.zeros(len(self.known))
-        first = f"hash({texts.text}) % {_FIRST * every} = 0"
+        first = f"identity_of({texts.text}) % {_FIRST * every} = 0"
         self.count += every * _counted(log, texts, self.known, first)
         plainly = (self.count >= _FEW * every) & (_FIRST * self.count > most / OWN * _PLAINLY)
         looked_for = np.flatnonzero(~plainly)
-        rest = f"hash({texts.text}) % {every} = 0 AND NOT {first}"
+        rest = f"identity_of({texts.text}) % {every} = 0 AND NOT {first}"
         self.count[looked_for] += every * _counted(log, texts, self.known[looked_for], rest)
         self.count[plainly] = np.inf
 
@@ -198,20 +199,50 @@ class _Everywhere:
         return found
 
 
+def _size(texts: _Texts) -> str:
+    """SQL for about how many texts there are; of rows, the distinct ones of a share by hash are counted."""
+    if texts is _FULL:
+        return f"SELECT count(*) AS n FROM {texts.source}"
+    return f"""
+        SELECT {_COUNT_OF} * count(*) AS n FROM (
+            SELECT DISTINCT {texts.text} AS text FROM {texts.source} AND identity_of({texts.text}) % {_COUNT_OF} = 0
+        )
+    """
+
+
 def _counted(log: Log, texts: _Texts, known: NDArray[np.uint64], which: str) -> NDArray[np.int64]:
     """How many of the log's prompts for which an SQL condition holds have each of ``known``, ascending."""
-    count = np.zeros(len(known), dtype=np.int64)
-    low = np.uint64(_FILTER - 1)
-    may_be = np.zeros(_FILTER, dtype=np.bool_)
-    may_be[known & low] = True
     once = "" if texts is _FULL else f"DISTINCT {texts.text} AS text, "
-    for batch in log.engine.query(f"SELECT {once}{texts.sketch} AS sketch FROM {texts.source} AND {which}"):
-        keys = _keys(texts, batch.column(batch.num_columns - 1)).ravel()
-        keys = keys[may_be[keys & low]]
-        place = np.searchsorted(known, keys)
-        place[place == len(known)] = 0
-        count += np.bincount(place[known[place] == keys], minlength=len(known))
+    found = log.engine.mapped(
+        f"SELECT {once}{texts.sketch} AS sketch FROM {texts.source} AND {which}",
+        _Counting(texts, known),
+        _COUNTED,
+    )
+    count = np.zeros(len(known), dtype=np.int64)
+    np.add.at(count, found["place"].to_numpy(), found["n"].to_numpy())
     return count
+
+
+_COUNTED = pa.schema([("place", pa.int64()), ("n", pa.int64())])
+
+
+class _Counting:
+    """A kernel from sketches, in the last column, to how many of them have which of ``known``, ascending, by place."""
+
+    def __init__(self, texts: _Texts, known: NDArray[np.uint64]) -> None:
+        self.texts = texts
+        self.known = known
+        self.low = np.uint64(_FILTER - 1)
+        self.may_be = np.zeros(_FILTER, dtype=np.bool_)
+        self.may_be[known & self.low] = True
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        keys = _keys(self.texts, batch.column(batch.num_columns - 1)).ravel()
+        keys = keys[self.may_be[keys & self.low]]
+        place = np.searchsorted(self.known, keys)
+        place[place == len(self.known)] = 0
+        found, n = np.unique(place[self.known[place] == keys], return_counts=True)
+        return pa.record_batch([pa.array(found, pa.int64()), pa.array(n, pa.int64())], schema=_COUNTED)
 
 
 def _keys(texts: _Texts, sketches: pa.Array) -> NDArray[np.uint64]:
@@ -241,7 +272,7 @@ def _traffic(log: Log, texts: _Texts, groups: Sequence[NDArray[np.int32]]) -> li
                 count(*) AS n, {tokens} AS output_tokens
             FROM exchanges JOIN tenanted USING (account) WHERE prompt_sketch IS NOT NULL GROUP BY ALL
         ), numbered AS (
-            SELECT grp, code, row_number() OVER (PARTITION BY grp ORDER BY hash(code), code) AS number,
+            SELECT grp, code, row_number() OVER (PARTITION BY grp ORDER BY identity_of(code), code) AS number,
                 count(*) OVER (PARTITION BY grp) AS texts
             FROM (SELECT DISTINCT grp, code FROM sent)
         ), known AS ({known})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -14,11 +14,10 @@ from stillhunt.cli.apart import apart
 from stillhunt.cli.left_out import left_out_fields, show_left_out
 from stillhunt.cli.options import AsJson, LogKind, LogMapping, Overwrite
 from stillhunt.cli.queue import by_rank, flagged, queue
-from stillhunt.cli.scanning import Input, Outcome, scan
+from stillhunt.cli.scanning import EngineName, Input, Outcome, scan
 from stillhunt.cli.show import TerminalProgress, err, helped, out
 from stillhunt.cli.status import DONE, FOUND, PARTIAL
 from stillhunt.config import load_settings
-from stillhunt.errors import MissingExtraError
 
 _HELP = helped(
     "Finds accounts that act as one, says what they are after, and writes the evidence.\n\n"
@@ -47,7 +46,7 @@ def run(
         Path | None, typer.Option(help="Accounts: Parquet, JSON lines or CSV with account_id.")
     ] = None,
     overwrite: Overwrite = False,
-    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Where queries run.")] = "duckdb",
+    engine: Annotated[EngineName, typer.Option(help="Where queries run.")] = "duckdb",
     kind: LogKind = None,
     mapping: LogMapping = None,
     fdr: Annotated[
@@ -66,16 +65,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Parses, calls, shows."""
-    if engine == "spark":
-        raise MissingExtraError(
-            "this version runs its queries on DuckDB only",
-            "--engine spark",
-            "Leave --engine out: DuckDB streams logs larger than memory and spills to disk (--memory).",
-        )
     apart([*logs, accounts, mapping], to)
     settings = load_settings(fdr=fdr, null_runs=null_runs, seed=seed, memory=memory)
     with TerminalProgress(quiet=as_json) as progress:
-        outcome = scan(Input(logs, accounts, kind, mapping), to, settings, progress, overwrite=overwrite)
+        outcome = scan(
+            Input(logs, accounts, kind, mapping), to, settings, progress, overwrite=overwrite, engine=engine
+        )
     if as_json:
         typer.echo(json.dumps(fields(outcome, to), indent=2, ensure_ascii=False))
     else:

@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import duckdb
 import pyarrow as pa
 
 from stillhunt import __version__
@@ -24,9 +23,11 @@ from stillhunt.campaigns.result import Campaigns
 from stillhunt.campaigns.stages import Stages
 from stillhunt.config import Settings
 from stillhunt.engines.duckdb import DuckDB
+from stillhunt.engines.engine import Engine
 from stillhunt.engines.output import whole_directory
 from stillhunt.engines.scratch import scratch_folder
-from stillhunt.errors import InputError
+from stillhunt.engines.spark import Spark
+from stillhunt.errors import InputError, StillhuntError
 from stillhunt.report.write import write_report
 from stillhunt.schema.coverage import Coverage, coverage
 from stillhunt.schema.digests import parquet_bytes
@@ -40,6 +41,8 @@ from stillhunt.sources.lake import Lake, check_digests, is_lake, open_lake
 from stillhunt.sources.lake_writer import filled_rows
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
+
+EngineName = Literal["duckdb", "spark"]
 
 _PASSING_KEY = hashlib.sha256(b"stillhunt: a lake that is thrown away").digest()
 """Needs no secrecy, as the sketches go with the lake; one key for all makes equal logs give equal results, wherever
@@ -70,9 +73,17 @@ class Outcome:
 
 
 def scan(
-    given: Input, out: Path, settings: Settings, progress: Progress, *, overwrite: bool = False
+    given: Input,
+    out: Path,
+    settings: Settings,
+    progress: Progress,
+    *,
+    overwrite: bool = False,
+    engine: EngineName = "duckdb",
 ) -> Outcome:
-    """Scans a lake, or logs through a lake that is thrown away, and writes the result directory ``out`` whole."""
+    """Scans a lake, or logs through a lake that is thrown away, and writes the result directory ``out`` whole.
+
+    engine: where the queries of the scan run; logs come into the lake through DuckDB in any case."""
     lakes = [Path(each) for each in given.logs if is_lake(Path(each))]
     if lakes and (len(lakes) > 1 or len(given.logs) > 1):
         raise InputError(
@@ -83,15 +94,15 @@ def scan(
     stages = Stages(progress)
     with whole_directory(out, overwrite=overwrite) as aside:
         spill = settings.temp_dir or out.absolute().parent
-        with DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill) as engine:
+        with _running(engine, settings, spill) as running:
             if lakes:
                 lake = open_lake(lakes[0])
                 with _named_damage(lake):
-                    outcome = _scan_lake(lake, given.accounts, None, engine, settings, stages, aside)
+                    outcome = _scan_lake(lake, given.accounts, None, running, settings, stages, aside)
             else:
                 with scratch_folder(spill) as folder:
-                    lake, report = _ingested(given, folder / "lake", engine, settings, stages)
-                    outcome = _scan_lake(lake, None, report, engine, settings, stages, aside)
+                    lake, report = _ingested(given, folder / "lake", spill, settings, stages)
+                    outcome = _scan_lake(lake, None, report, running, settings, stages, aside)
                     for part in lake.rejections:
                         shutil.copyfile(lake.root / part.path, aside / part.path)
         with stages("report"):
@@ -99,23 +110,33 @@ def scan(
     return outcome
 
 
+def _running(engine: EngineName, settings: Settings, spill: Path) -> DuckDB | Spark:
+    if engine == "duckdb":
+        return DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill)
+    return Spark(
+        master=settings.spark_master, conf=settings.spark_conf, memory=settings.memory, temp_dir=spill
+    )
+
+
 @contextmanager
 def _named_damage(lake: Lake) -> Iterator[None]:
     """Raises InputError in place of the engine's or Arrow's error where a file of the lake is not what was written."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError):
+    except StillhuntError:
+        raise
+    except Exception:
         check_digests(lake)
         raise
 
 
 def _ingested(
-    given: Input, folder: Path, engine: DuckDB, settings: Settings, stages: Stages
+    given: Input, folder: Path, spill: Path, settings: Settings, stages: Stages
 ) -> tuple[Lake, IngestReport]:
     log = open_logs(
         given.logs, given.kind, SourceSettings(settings.trusted_proxies, given.mapping), given.accounts
     )
-    with stages("ingest"):
+    with stages("ingest"), DuckDB(memory=settings.memory, threads=settings.threads, temp_dir=spill) as engine:
         report = ingest(
             log,
             Destination(folder),
@@ -131,7 +152,7 @@ def _scan_lake(
     lake: Lake,
     accounts: Path | None,
     report: IngestReport | None,
-    engine: DuckDB,
+    engine: Engine,
     settings: Settings,
     stages: Stages,
     aside: Path,
@@ -144,7 +165,9 @@ def _scan_lake(
         )
     with stages("open"):
         known = filled_rows(list(lake.request_files)) if len(lake.sketch_keys) < 2 else None
-        log = open_log(engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake), known)
+        log = open_log(
+            engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake, engine), known
+        )
         seen = coverage(lake.coverage.filled, log.account_columns)
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads
@@ -187,10 +210,11 @@ def _run(
             "stillhunt": __version__,
             "python": platform.python_version(),
             "duckdb": version("duckdb"),
+            **({"pyspark": version("pyspark")} if log.engine.name == "spark" else {}),
             "pyarrow": version("pyarrow"),
             "signals": campaigns.model,
         },
-        "settings": asdict(settings) | {"engine": "duckdb"},
+        "settings": asdict(settings) | {"engine": log.engine.name},
         "inputs_digest": lake.inputs_digest,
         "inputs": [part.sha256 for part in lake.parts],
         "rows": {"read": lake.read, "written": lake.written, "rejected": lake.rejected},

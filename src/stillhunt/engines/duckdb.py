@@ -11,11 +11,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from stillhunt.engines.engine import Kernel, quoted
 from stillhunt.engines.scratch import scratch_folder
 from stillhunt.errors import OutputError, SettingError, StillhuntError
 
 ROW_GROUP_ROWS = 122_880
 """Rows per row group of the Parquet files that are written: the unit in which DuckDB shares out a scan."""
+
+IDENTITY = """
+CREATE MACRO identity_of
+    (a) AS (hash(a) >> 1)::BIGINT, (a, b) AS (hash(a, b) >> 1)::BIGINT, (a, b, c) AS (hash(a, b, c) >> 1)::BIGINT
+"""
 
 _NO_ROOM = ("No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size")
 """How DuckDB's errors tell that a disk is full."""
@@ -32,6 +38,8 @@ class DuckDB:
     Nothing is implicit: a query sees files that it names and tables given to :meth:`register`, never Python's
     variables. Times without a zone are read as UTC.
     """
+
+    name = "duckdb"
 
     def __init__(self, *, memory: str = "4GB", threads: int = 0, temp_dir: Path | None = None) -> None:
         self._spill = ExitStack()
@@ -54,6 +62,7 @@ class DuckDB:
                 'Give memory with its unit, such as "4GB".',
             ) from error
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(IDENTITY)
 
     def __enter__(self) -> DuckDB:
         return self
@@ -76,6 +85,22 @@ class DuckDB:
     def table(self, sql: str, /, **params: Any) -> pa.Table:
         """The whole result of one SELECT."""
         return self.query(sql, **params).read_all()
+
+    def mapped(self, sql: str, kernel: Kernel, schema: pa.Schema, /) -> pa.Table:
+        """What ``kernel`` makes of the rows of one SELECT, batch by batch."""
+        return pa.Table.from_batches((kernel(batch) for batch in self.query(sql)), schema)
+
+    def make_table(self, name: str, sql: str, /) -> None:
+        """Keeps the rows of one SELECT under a name, in place of what bore it."""
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+
+    def make_view(self, name: str, sql: str, /) -> None:
+        """Gives one SELECT a name, in place of what bore it."""
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+
+    def parquet(self, paths: Sequence[Path], /) -> str:
+        """A FROM item that reads Parquet files of one schema; :func:`parquet`."""
+        return parquet(paths)
 
     def execute(self, sql: str, /, **params: Any) -> None:
         """Runs statements that give no rows, such as ``CREATE TEMP TABLE``."""
@@ -119,11 +144,6 @@ def mended(error: BaseException) -> StillhuntError | None:
             "Allow more, such as 8GB.",
         )
     return None
-
-
-def quoted(text: str) -> str:
-    """``text`` as an SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def parquet(paths: Sequence[Path], *, positions: bool = False) -> str:

@@ -23,7 +23,7 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
     links = log.engine.table(
         f"""
         WITH sent AS (
-            SELECT account, time, hash(prompt_sketch, prompt_chars) AS artefact, ({failure(log)}) AS failed
+            SELECT account, time, identity_of(prompt_sketch, prompt_chars) AS artefact, ({failure(log)}) AS failed
             FROM exchanges WHERE prompt_sketch IS NOT NULL
         ), failing AS (SELECT DISTINCT artefact FROM sent WHERE failed),
         popular AS (
@@ -49,7 +49,7 @@ def hands_off_after_refusal(log: Log) -> Artefacts:
         ), uses AS (
             SELECT giver AS account, artefact FROM handed UNION ALL SELECT taker, artefact FROM handed
         )
-        SELECT account, artefact, count(*) AS n, any_value(accounts) AS accounts
+        SELECT account, artefact, count(*) AS n, min(accounts) AS accounts
         FROM uses JOIN popular USING (artefact) GROUP BY account, artefact
         """
     ).cast(LINKS)

@@ -13,7 +13,7 @@ from stillhunt.campaigns.log import Log
 from stillhunt.schema.coverage import SIGNAL_NEEDS
 
 LINKS = pa.schema(
-    [("account", pa.int32()), ("artefact", pa.uint64()), ("n", pa.int64()), ("accounts", pa.int64())]
+    [("account", pa.int32()), ("artefact", pa.int64()), ("n", pa.int64()), ("accounts", pa.int64())]
 )
 """Account–artefact links: ``n`` exchanges (or events) of the account carry the artefact, which ``accounts`` accounts
 of the whole log carry, whether or not each of them has a link."""
@@ -75,7 +75,7 @@ def shared(log: Log, key: str, name: str, source: str = "exchanges") -> Artefact
     links = log.engine.table(
         f"""
         WITH uses AS (
-            SELECT account, hash({key}) AS artefact, count(*) AS n
+            SELECT account, identity_of({key}) AS artefact, count(*) AS n
             FROM {source} WHERE ({key}) IS NOT NULL GROUP BY account, artefact
         )
         SELECT account, artefact, n, count(*) OVER (PARTITION BY artefact) AS accounts
@@ -83,7 +83,7 @@ def shared(log: Log, key: str, name: str, source: str = "exchanges") -> Artefact
         """
     ).cast(LINKS)
     names = f"""
-        SELECT hash({key}) AS artefact, any_value({name}) AS name
-        FROM {source} WHERE hash({key}) IN (SELECT artefact FROM wanted) GROUP BY ALL
+        SELECT identity_of({key}) AS artefact, min({name}) AS name
+        FROM {source} WHERE identity_of({key}) IN (SELECT artefact FROM wanted) GROUP BY ALL
     """
     return Artefacts(links, names)

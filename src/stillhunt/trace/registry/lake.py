@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from stillhunt.engines.duckdb import DuckDB, parquet, quoted
+from stillhunt.engines.duckdb import DuckDB, parquet
+from stillhunt.engines.engine import quoted
 from stillhunt.errors import InputError
 from stillhunt.trace.registry.build import ISSUED
 from stillhunt.trace.registry.files import RECEIPT_BYTES

