@@ -14,6 +14,8 @@ from stillhunt.stats.dispersion import evenness_p
 
 IDLE = "INTERVAL 30 MINUTE"
 """Silence after which an exchange without a session id starts a new session."""
+DAY_US = 86_400_000_000
+"""Microseconds of a day."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def session_starts(log: Log) -> Sessions:
             SELECT account, time FROM gaps WHERE session IS NULL AND (gap IS NULL OR gap > {IDLE})
         )
         SELECT account, epoch_us(time) - (SELECT epoch_us(min(time)) FROM exchanges) AS since,
-            datediff('day', (SELECT min(time) FROM exchanges), time)::INTEGER AS day
+            (epoch_us(time) // {DAY_US} - (SELECT epoch_us(min(time)) // {DAY_US} FROM exchanges))::INTEGER AS day
         FROM starts ORDER BY account, since
         """
     )

@@ -64,7 +64,6 @@ class Spark:
         temp_dir: Path | None = None,
     ) -> None:
         try:
-            from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
 
             from stillhunt.engines.dialect import to_spark
@@ -94,12 +93,12 @@ class Spark:
             builder = builder.config(name, value)
         try:
             self._session: Any = builder.getOrCreate()
-        except (PySparkException, Exception) as error:
+        except Exception as error:
             self._folders.close()
             raise SettingError(
                 f"Spark gives no session ({_first_line(error)})",
                 f"STILLHUNT_SPARK_MASTER={master or LOCAL!r}",
-                "Name a master that answers, such as spark://host:7077, yarn or local[4]; see Spark's own message above.",
+                "Name a master that answers, such as spark://host:7077, yarn or local[4].",
             ) from error
         self._register_identity()
 

@@ -14,8 +14,10 @@ def signs_up_together(log: Log) -> Artefacts:
     bring many strangers at once: such a bin is popular. Source: SynchroTrap (Cao et al. 2014) for bursts.
     """
     bins = """
-        (SELECT account, 'hour ' || strftime(time_bucket(INTERVAL 1 HOUR, created_at), '%Y-%m-%d %H:00') AS bin FROM accounts
+        (SELECT account, 'hour ' || strftime(time_bucket(INTERVAL 1 HOUR, created_at), '%Y-%m-%d %H:00') AS bin
+         FROM accounts
          UNION ALL
-         SELECT account, 'day ' || strftime(time_bucket(INTERVAL 1 DAY, created_at), '%Y-%m-%d') AS bin FROM accounts)
+         SELECT account, 'day ' || strftime(time_bucket(INTERVAL 1 DAY, created_at), '%Y-%m-%d') AS bin
+         FROM accounts)
     """
     return shared(log, "bin", "'signed up in the ' || bin", bins)
