@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Spark's own settings by name, for --engine spark (JSON in the environment).",
     )
+    spark_sketches: str | None = Field(
+        None,
+        description="Table of full sketches beside a table that Spark scans (FORM:PLACE); default: none, and tenants "
+        "are not told.",
+    )
 
 
 def load_settings(**given: Any) -> Settings:

@@ -72,7 +72,8 @@ def prompt_moves(log: Log) -> Moves:
     rows = log.engine.table(
         f"""
         WITH sent AS (
-            SELECT account, time, identity_of(prompt_sketch, prompt_chars) AS text, prompt_sketch, ({failure(log)}) AS failed
+            SELECT account, time, identity_of(prompt_sketch, prompt_chars) AS text, prompt_sketch,
+                ({failure(log)}) AS failed
             FROM exchanges
         ), hours AS (
             SELECT epoch_us(time) // 3600000000 AS hour, count(*) AS n, avg(failed::INTEGER) AS share

@@ -14,13 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from stillhunt import __version__
-from stillhunt.campaigns.log import Log, open_log
 from stillhunt.campaigns.pipeline import ScanSettings, find_campaigns
 from stillhunt.campaigns.result import Campaigns
 from stillhunt.campaigns.stages import Stages
+from stillhunt.cli.reading import Reading, is_table, read_lake, read_table
 from stillhunt.config import Settings
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.engines.engine import Engine
@@ -29,16 +27,13 @@ from stillhunt.engines.scratch import scratch_folder
 from stillhunt.engines.spark import Spark
 from stillhunt.errors import InputError, StillhuntError
 from stillhunt.report.write import write_report
-from stillhunt.schema.coverage import Coverage, coverage
+from stillhunt.schema.coverage import Coverage
 from stillhunt.schema.digests import parquet_bytes
 from stillhunt.schema.progress import Progress
 from stillhunt.sketch.keys import KeyRing, key_for
-from stillhunt.sources.accounts import read_accounts
-from stillhunt.sources.comparable import comparable, sketches_of
 from stillhunt.sources.detect import SourceSettings
 from stillhunt.sources.ingest import Destination, ingest
 from stillhunt.sources.lake import Lake, check_digests, is_lake, open_lake
-from stillhunt.sources.lake_writer import filled_rows
 from stillhunt.sources.logs import open_logs
 from stillhunt.sources.source import IngestReport
 
@@ -85,9 +80,11 @@ def scan(
 
     engine: where the queries of the scan run; logs come into the lake through DuckDB in any case."""
     lakes = [Path(each) for each in given.logs if is_lake(Path(each))]
-    if lakes and (len(lakes) > 1 or len(given.logs) > 1):
+    tables = [each for each in given.logs if engine == "spark" and is_table(each)]
+    if (lakes or tables) and len(given.logs) > 1:
         raise InputError(
-            f"expected one lake, or any number of logs; got {len(given.logs)} inputs, {len(lakes)} of them lakes",
+            f"expected one lake, one table or any number of logs; got {len(given.logs)} inputs, {len(lakes)} of them "
+            f"lakes and {len(tables)} tables",
             ", ".join(given.logs),
             "Bring logs into one lake with `stillhunt ingest ... --append`, then scan that.",
         )
@@ -95,7 +92,11 @@ def scan(
     with whole_directory(out, overwrite=overwrite) as aside:
         spill = settings.temp_dir or out.absolute().parent
         with _running(engine, settings, spill) as running:
-            if lakes:
+            if tables and isinstance(running, Spark):
+                with stages("open"):
+                    read = read_table(tables[0], given.accounts, settings.spark_sketches, running)
+                outcome = _scanned(read, None, settings, stages, aside)
+            elif lakes:
                 lake = open_lake(lakes[0])
                 with _named_damage(lake):
                     outcome = _scan_lake(lake, given.accounts, None, running, settings, stages, aside)
@@ -157,33 +158,24 @@ def _scan_lake(
     stages: Stages,
     aside: Path,
 ) -> Outcome:
-    if not lake.requests:
-        raise InputError(
-            "the lake holds no row yet",
-            str(lake.root),
-            "Add logs with `stillhunt ingest LOGS --out LAKE --append`.",
-        )
     with stages("open"):
-        known = filled_rows(list(lake.request_files)) if len(lake.sketch_keys) < 2 else None
-        log = open_log(
-            engine, comparable(lake, engine), _accounts(lake, accounts), sketches_of(lake, engine), known
-        )
-        seen = coverage(lake.coverage.filled, log.account_columns)
+        read = read_lake(lake, accounts, engine)
+    return _scanned(read, report, settings, stages, aside)
+
+
+def _scanned(
+    read: Reading, report: IngestReport | None, settings: Settings, stages: Stages, aside: Path
+) -> Outcome:
+    log, seen = read.log, read.seen
     chosen = ScanSettings(
         settings.fdr, settings.null_runs, settings.seed, settings.price_usd_per_mtok, settings.threads
     )
-    campaigns = find_campaigns(log, seen, chosen, lake.inputs_digest, stages)
+    campaigns = find_campaigns(log, seen, chosen, read.digest, stages)
     _write_tables(aside, campaigns)
-    run = _run(lake, log, seen, campaigns, chosen, stages)
+    run = _run(read, campaigns, chosen, stages)
     (aside / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     seconds = sum(stage.seconds for stage in stages.done)
     return Outcome(campaigns, log.accounts, log.rows, seen, report, seconds, tuple(run["stages"]))
-
-
-def _accounts(lake: Lake, given: Path | None) -> pa.Table | None:
-    if given is not None:
-        return read_accounts(given)
-    return None if lake.accounts_file is None else read_accounts(lake.accounts_file)
 
 
 def _write_tables(aside: Path, campaigns: Campaigns) -> None:
@@ -196,9 +188,8 @@ def _write_tables(aside: Path, campaigns: Campaigns) -> None:
     (aside / "findings.jsonl").write_text(lines, encoding="utf-8")
 
 
-def _run(
-    lake: Lake, log: Log, seen: Coverage, campaigns: Campaigns, settings: ScanSettings, stages: Stages
-) -> dict[str, Any]:
+def _run(read: Reading, campaigns: Campaigns, settings: ScanSettings, stages: Stages) -> dict[str, Any]:
+    log, seen = read.log, read.seen
     (window,) = log.engine.table("SELECT min(time) AS first, max(time) AS last FROM exchanges").to_pylist()
     active = {signal.channel for signal in campaigns.signals if signal.name in seen.active}
     note = (
@@ -215,9 +206,9 @@ def _run(
             "signals": campaigns.model,
         },
         "settings": asdict(settings) | {"engine": log.engine.name},
-        "inputs_digest": lake.inputs_digest,
-        "inputs": [part.sha256 for part in lake.parts],
-        "rows": {"read": lake.read, "written": lake.written, "rejected": lake.rejected},
+        "inputs_digest": read.digest,
+        "inputs": list(read.inputs),
+        "rows": dict(read.rows),
         "window": {name: time.isoformat() for name, time in window.items()},
         "accounts": log.accounts,
         "requests": log.rows,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlglot
@@ -13,12 +15,50 @@ _ORIGIN_US = int(datetime(2000, 1, 3, tzinfo=UTC).timestamp()) * 1_000_000
 """Where DuckDB's ``time_bucket`` begins to count."""
 
 
-def to_spark(sql: str) -> str:
-    """One SELECT in Spark's dialect."""
-    return sqlglot.parse_one(sql, read="duckdb").transform(_translated).sql(dialect="spark")
+@dataclass(frozen=True)
+class Steps:
+    """A SELECT in Spark's dialect, after other SELECTS whose rows are to be kept, under names, while it runs."""
+
+    kept: tuple[tuple[str, str], ...]
+    select: str
 
 
-def _translated(node: exp.Expression) -> exp.Expression:
+def to_spark(sql: str, prefix: str = "kept") -> Steps:
+    """One SELECT in Spark's dialect.
+
+    What WITH names and the query reads more than once is to be kept first, as a view ``<prefix>_<name>``: Spark would
+    compute it anew each time, with all that lies under it.
+    """
+    query = sqlglot.parse_one(sql, read="duckdb")
+    with_ = query.args.get("with_")
+    named = list(with_.expressions) if with_ is not None and not with_.recursive else []
+    before: list[exp.Expr] = []
+    kept: list[tuple[str, str]] = []
+    for cte in named:
+        if len([table for table in query.find_all(exp.Table) if table.name == cte.alias]) < 2:
+            before.append(cte)
+            continue
+        name = f"{prefix}_{cte.alias}"
+        kept.append((name, _spark(_with(cte.this, before))))
+        for table in query.find_all(exp.Table):
+            if table.name == cte.alias:
+                if not table.alias:
+                    table.set("alias", exp.TableAlias(this=exp.to_identifier(cte.alias)))
+                table.set("this", exp.to_identifier(name))
+    return Steps(tuple(kept), _spark(_with(query, before)))
+
+
+def _with(query: exp.Expr, named: Sequence[exp.Expr]) -> exp.Expr:
+    made = query.copy()
+    made.set("with_", exp.With(expressions=[one.copy() for one in named]) if named else None)
+    return made
+
+
+def _spark(query: exp.Expr) -> str:
+    return query.transform(_translated).sql(dialect="spark")
+
+
+def _translated(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
         return exp.Anonymous(this="unix_micros", expressions=node.expressions)
     if isinstance(node, exp.DateBin):
@@ -30,7 +70,7 @@ def _translated(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _bucket(node: exp.DateBin) -> exp.Expression:
+def _bucket(node: exp.DateBin) -> exp.Expr:
     width = node.this
     if not isinstance(width, exp.Interval) or width.text("unit").upper() not in _US:
         raise ValueError(f"expected time_bucket with an interval in days or less, got {node.sql()}")
@@ -42,7 +82,7 @@ def _bucket(node: exp.DateBin) -> exp.Expression:
     )
 
 
-def _part(node: exp.Bracket) -> exp.Expression:
+def _part(node: exp.Bracket) -> exp.Expr:
     first, last = int(node.expressions[0].this.name), int(node.expressions[0].expression.name)
     return exp.Anonymous(
         this="substring",

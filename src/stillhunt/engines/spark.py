@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow as pa
 from stillhunt.engines.duckdb import IDENTITY
 from stillhunt.engines.engine import Kernel
 from stillhunt.engines.scratch import scratch_folder
-from stillhunt.errors import MissingExtraError, SettingError
+from stillhunt.errors import InputError, MissingExtraError, SettingError
 
 LOCAL = "local[*]"
 """The master where none is named: processes of this machine, one task per core."""
@@ -27,12 +28,22 @@ _SET: Mapping[str, str] = {
     "spark.app.name": "stillhunt",
     "spark.driver.maxResultSize": "0",
     "spark.log.level": "ERROR",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
 """What is set unless ``conf`` or Spark's own configuration says otherwise; the time zone is never another's."""
+_LOGGING = """
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
+"""
+"""Spark's own words, where its configuration says nothing of them: errors alone."""
 _JAVA = """#!/bin/sh
 # Spark asks for a module that serves its linear algebra alone and that this runtime was built without.
 for word; do
@@ -74,7 +85,7 @@ class Spark:
                 "Install it with `pip install 'stillhunt[spark]'`, or leave --engine out.",
             ) from error
         _answers(master)
-        self._translated: Callable[[str], str] = to_spark
+        self._translated = to_spark
         self._views = 0
         self._folders = ExitStack()
         folder = self._folders.enter_context(scratch_folder(temp_dir))
@@ -88,6 +99,11 @@ class Spark:
             **(conf or {}),
         }
         chosen["spark.sql.session.timeZone"] = "UTC"
+        if "SPARK_CONF_DIR" not in os.environ:
+            (folder / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
+            chosen.setdefault(
+                "spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
+            )
         builder = SparkSession.builder
         for name, value in chosen.items():
             builder = builder.config(name, value)
@@ -121,23 +137,26 @@ class Spark:
 
     def table(self, sql: str, /) -> pa.Table:
         """The whole result of one SELECT."""
-        return self._frame(sql).toArrow()
+        with self._running(sql) as frame:
+            return frame.toArrow()
 
     def mapped(self, sql: str, kernel: Kernel, schema: pa.Schema, /) -> pa.Table:
         """What ``kernel`` makes of the rows of one SELECT, batch by batch, where the rows are."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        made = self._frame(sql).mapInArrow(_each(kernel), from_arrow_schema(schema))
-        return made.toArrow().cast(schema)
+        with self._running(sql) as frame:
+            return frame.mapInArrow(_each(kernel), from_arrow_schema(schema)).toArrow().cast(schema)
 
     def make_table(self, name: str, sql: str, /) -> None:
         """Keeps the rows of one SELECT under a name, in place of what bore it: in memory, and spilled."""
-        frame = self._frame(sql).persist()
-        frame.createOrReplaceTempView(name)
+        with self._running(sql) as frame:
+            made = frame.persist()
+            made.count()
+        made.createOrReplaceTempView(name)
 
     def make_view(self, name: str, sql: str, /) -> None:
         """Gives one SELECT a name, in place of what bore it."""
-        self._frame(sql).createOrReplaceTempView(name)
+        self._session.sql(self._translated(f"SELECT * FROM ({sql})").select).createOrReplaceTempView(name)
 
     def register(self, name: str, rows: pa.Table, /) -> None:
         """Makes Arrow rows visible to SQL under ``name``; they are sent to the cluster."""
@@ -153,8 +172,46 @@ class Spark:
             raise ValueError("at least one Parquet file is needed")
         return self._view(self._session.read.parquet(*(str(path.absolute()) for path in paths)))
 
-    def _frame(self, sql: str) -> Any:
-        return self._session.sql(self._translated(sql))
+    def source(self, form: str, place: str) -> str:
+        """A FROM item that reads a table of any form that Spark has, such as ``delta`` or ``iceberg``, at a path, a URL
+        or under a name. Raises InputError when Spark cannot read it."""
+        try:
+            return self._view(self._session.read.format(form).load(place))
+        except Exception as error:
+            raise InputError(
+                f"Spark cannot read this ({_first_line(error)})",
+                f"{form}:{place}",
+                "Check the place, and that STILLHUNT_SPARK_CONF gives Spark what it needs to read this form there.",
+            ) from error
+
+    def schema_of(self, item: str, /) -> pa.Schema:
+        """The columns of a FROM item."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        return to_arrow_schema(self._session.sql(f"SELECT * FROM {item}").schema)
+
+    def fingerprint(self, item: str, columns: Sequence[str], /) -> str:
+        """What tells the rows of a FROM item from others, in whatever order and however they are stored."""
+        (row,) = self.table(
+            f"SELECT count(*) AS n, sum(xxhash64({', '.join(columns)})::DECIMAL(38, 0)) AS total FROM {item}"
+        ).to_pylist()
+        return "sha256:" + hashlib.sha256(f"rows {row['n']}\nxxhash64 {row['total']}\n".encode()).hexdigest()
+
+    @contextmanager
+    def _running(self, sql: str) -> Iterator[Any]:
+        """The rows of one SELECT, for as long as what is read more than once for it is kept."""
+        self._views += 1
+        steps = self._translated(sql, f"kept_{self._views}")
+        frames = []
+        try:
+            for name, select in steps.kept:
+                frames.append(self._session.sql(select).persist())
+                frames[-1].createOrReplaceTempView(name)
+            yield self._session.sql(steps.select)
+        finally:
+            for (name, _), frame in zip(steps.kept, frames, strict=False):
+                self._session.catalog.dropTempView(name)
+                frame.unpersist()
 
     def _view(self, frame: Any) -> str:
         self._views += 1
