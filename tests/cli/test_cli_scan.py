@@ -93,7 +93,7 @@ def test_json_is_all_of_standard_output_and_agrees_with_the_files(
         (["LOG/requests", "--out", "taken"], "not empty", "--overwrite"),
         (["LOG/requests", "--out", "file"], "found a file", "Name another --out"),
         (["LOG/requests", "--out", "file/r"], "cannot write here", "Name an --out"),
-        (["LOG/requests", "--out", "r", "--engine", "spark"], "DuckDB only", "Leave --engine out"),
+        (["LOG/requests", "--out", "r", "--engine", "flink"], "flink", "--help"),
         (["LOG/requests", "--out", "r", "--fdr", "0"], "greater than 0", "False discovery rate"),
         (["LOG/requests", "--out", "r", "--null-runs", "1"], "greater than or equal to 5", "Null logs"),
         (["LOG/requests", "--out", "r", "--memory", "4XB"], "a size with its unit", "Memory"),

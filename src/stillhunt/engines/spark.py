@@ -24,6 +24,8 @@ LOCAL = "local[*]"
 """The master where none is named: processes of this machine, one task per core."""
 _ANSWER_S = 10.0
 """How long a master may take to accept a connection."""
+_END_S = 60.0
+"""How long Java may take to end."""
 _SET: Mapping[str, str] = {
     "spark.app.name": "stillhunt",
     "spark.driver.maxResultSize": "0",
@@ -89,7 +91,7 @@ class Spark:
         self._views = 0
         self._folders = ExitStack()
         folder = self._folders.enter_context(scratch_folder(temp_dir))
-        os.environ.update(_environment(folder))
+        self._folders.enter_context(_surroundings(_environment(folder)))
         chosen = {
             **_SET,
             "spark.driver.memory": f"{max(1, _bytes(memory) >> 20)}m",
@@ -100,16 +102,17 @@ class Spark:
         }
         chosen["spark.sql.session.timeZone"] = "UTC"
         if "SPARK_CONF_DIR" not in os.environ:
-            (folder / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
-            chosen.setdefault(
-                "spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
-            )
+            quiet = folder / "log4j2.properties"
+            quiet.write_text(_LOGGING, encoding="utf-8")
+            given = chosen.get("spark.driver.extraJavaOptions", "")
+            chosen["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet} {given}".rstrip()
         builder = SparkSession.builder
         for name, value in chosen.items():
             builder = builder.config(name, value)
         try:
             self._session: Any = builder.getOrCreate()
         except Exception as error:
+            _end_java()
             self._folders.close()
             raise SettingError(
                 f"Spark gives no session ({_first_line(error)})",
@@ -127,8 +130,9 @@ class Spark:
         self.close()
 
     def close(self) -> None:
-        """Ends the session and removes its files."""
+        """Ends the session and its Java process, and removes their files."""
         self._session.stop()
+        _end_java()
         self._folders.close()
 
     def query(self, sql: str, /) -> pa.RecordBatchReader:
@@ -255,9 +259,16 @@ def _plain(rows: pa.Table) -> pa.Table:
 
 
 def _answers(master: str | None) -> None:
-    """Raises SettingError where nobody listens at a stand-alone master's address: Spark itself waits a minute."""
-    if master is None or not master.startswith("spark://"):
+    """Raises SettingError where a master is none, or nobody listens at its address: Spark itself waits a minute."""
+    where = f"STILLHUNT_SPARK_MASTER={master!r}"
+    if master is None or master == "yarn" or master.startswith(("local", "k8s://")):
         return
+    if not master.startswith("spark://"):
+        raise SettingError(
+            f"expected spark://HOST:PORT, k8s://HOST:PORT, yarn or local[N]; got {master!r}",
+            where,
+            "Name a master of one of these forms.",
+        )
     places = master.removeprefix("spark://").split(",")
     for place in places:
         host, _, port = place.rpartition(":")
@@ -268,7 +279,7 @@ def _answers(master: str | None) -> None:
             reason = error
     raise SettingError(
         f"no Spark master answers there ({reason})",
-        f"STILLHUNT_SPARK_MASTER={master!r}",
+        where,
         "Start it, or name another, such as spark://host:7077, yarn or local[4].",
     )
 
@@ -289,6 +300,31 @@ def _environment(folder: Path) -> dict[str, str]:
         command.chmod(0o700)
         found["JAVA_HOME"] = str(folder / "java")
     return found
+
+
+@contextmanager
+def _surroundings(found: Mapping[str, str]) -> Iterator[None]:
+    os.environ.update(found)
+    try:
+        yield
+    finally:
+        for name in found:
+            os.environ.pop(name, None)
+
+
+def _end_java() -> None:
+    """Ends the Java process that pyspark keeps for the next session, which would keep this one's settings."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    SparkContext._gateway = SparkContext._jvm = None
+    if gateway is None:
+        return
+    gateway.shutdown()
+    process = getattr(gateway, "proc", None)
+    if process is not None:
+        process.stdin.close()
+        process.wait(_END_S)
 
 
 def _packaged_java() -> Path | None:
