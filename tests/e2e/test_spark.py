@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark import cloudpickle
 
 from servers.spark import CONF, MASTER, spark_home
 from stillhunt.cli.main import run
@@ -120,10 +121,10 @@ def _close(mine: Any, other: Any) -> None:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DuckDB, Spark]]:
-    """Both engines, on Spark's side a cluster of its own; each with the table ``given``."""
+    """Both engines, Spark within one process; each with the table ``given``."""
     with (
         DuckDB(memory="200MB", threads=1, temp_dir=tmp_path_factory.mktemp("duckdb")) as plain,
-        Spark(master=MASTER, conf=CONF, memory="1GB", temp_dir=tmp_path_factory.mktemp("spark")) as spark,
+        Spark(master="local[2]", conf=CONF, memory="1GB", temp_dir=tmp_path_factory.mktemp("spark")) as spark,
     ):
         for engine in (plain, spark):
             engine.register("given", _given())
@@ -153,8 +154,8 @@ def _given() -> pa.Table:
 
 _QUERIES = {
     "identities": """SELECT i, identity_of(i) AS a, identity_of(small) AS b, identity_of(big) AS c,
-        identity_of(word) AS d, identity_of(code) AS e, identity_of(code[1:4]) AS f, identity_of(heat) AS g, identity_of(time) AS h,
-        identity_of(word, i) AS j, identity_of(code, word, small) AS k FROM given ORDER BY i""",
+        identity_of(word) AS d, identity_of(code) AS e, identity_of(code[1:4]) AS f, identity_of(heat) AS g,
+        identity_of(time) AS h, identity_of(word, i) AS j, identity_of(code, word, small) AS k FROM given ORDER BY i""",
     "texts": """SELECT i, word || ', ' || round(heat, 3) || ', ' || coalesce(small, 0) AS a, lower(hex(code)) AS b,
         left(word, 2) AS c, strftime(time_bucket(INTERVAL 1 HOUR, time), '%Y-%m-%d %H:00') AS d FROM given
         ORDER BY i""",
@@ -168,8 +169,8 @@ _QUERIES = {
         FROM given WINDOW soon AS (PARTITION BY small ORDER BY time RANGE BETWEEN CURRENT ROW AND INTERVAL 10 MINUTE
         FOLLOWING) ORDER BY i""",
     "alone": """WITH seen AS (SELECT small, word FROM given WHERE word IS NOT NULL), few AS (SELECT DISTINCT small
-        FROM seen WHERE small > 1) SELECT word, count(*) OVER (PARTITION BY word) AS n FROM seen SEMI JOIN few USING (small)
-        QUALIFY n > 1 ORDER BY word""",
+        FROM seen WHERE small > 1) SELECT word, count(*) OVER (PARTITION BY word) AS n FROM seen
+        SEMI JOIN few USING (small) QUALIFY n > 1 ORDER BY word""",
     "spread": """SELECT i, near FROM (SELECT i, unnest([time, time + INTERVAL 1 HOUR]) AS near FROM given)
         ORDER BY i, near""",
 }
@@ -222,9 +223,8 @@ def test_a_kernel_runs_where_the_rows_are(engines: tuple[Engine, Engine]) -> Non
 
 def test_a_table_is_read_as_the_lake_is(lake: Path, engines: tuple[DuckDB, Spark]) -> None:
     read = read_lake(open_lake(lake), None, engines[0])
-    there = read_table(
-        f"parquet:{lake / 'requests'}", lake / "accounts.parquet", f"parquet:{lake / 'sketches'}", engines[1]
-    )
+    requests, sketches = (f"parquet:{lake / name}" for name in ("requests", "sketches"))
+    there = read_table(requests, lake / "accounts.parquet", sketches, engines[1])
     assert (there.log.accounts, there.log.rows, there.log.sketched) == (
         read.log.accounts,
         read.log.rows,
