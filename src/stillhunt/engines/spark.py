@@ -26,16 +26,17 @@ _ANSWER_S = 10.0
 """How long a master may take to accept a connection."""
 _END_S = 60.0
 """How long Java may take to end."""
+_WORD = "stillhunt"
+"""Asked of an executor, to see whether it numbers as this process does."""
 _SET: Mapping[str, str] = {
     "spark.app.name": "stillhunt",
     "spark.driver.maxResultSize": "0",
     "spark.log.level": "ERROR",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
-    "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-"""What is set unless ``conf`` or Spark's own configuration says otherwise; the time zone is never another's."""
+"""What is set unless ``conf`` says otherwise."""
 _LOGGING = """
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = console
@@ -92,22 +93,8 @@ class Spark:
         self._folders = ExitStack()
         folder = self._folders.enter_context(scratch_folder(temp_dir))
         self._folders.enter_context(_surroundings(_environment(folder)))
-        chosen = {
-            **_SET,
-            "spark.driver.memory": f"{max(1, _bytes(memory) >> 20)}m",
-            "spark.local.dir": str(folder),
-            "spark.sql.warehouse.dir": str(folder / "warehouse"),
-            **({} if master is None else {"spark.master": master}),
-            **(conf or {}),
-        }
-        chosen["spark.sql.session.timeZone"] = "UTC"
-        if "SPARK_CONF_DIR" not in os.environ:
-            quiet = folder / "log4j2.properties"
-            quiet.write_text(_LOGGING, encoding="utf-8")
-            given = chosen.get("spark.driver.extraJavaOptions", "")
-            chosen["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet} {given}".rstrip()
         builder = SparkSession.builder
-        for name, value in chosen.items():
+        for name, value in _settings(folder, master, conf or {}, memory).items():
             builder = builder.config(name, value)
         try:
             self._session: Any = builder.getOrCreate()
@@ -119,7 +106,11 @@ class Spark:
                 f"STILLHUNT_SPARK_MASTER={master or LOCAL!r}",
                 "Name a master that answers, such as spark://host:7077, yarn or local[4].",
             ) from error
-        self._register_identity()
+        try:
+            self._register_identity()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Spark:
         return self
@@ -227,6 +218,24 @@ class Spark:
         from pyspark.sql.functions import arrow_udf
 
         self._session.udf.register("identity_of", arrow_udf(identities, "bigint"))
+        wanted = identities(pa.array([_WORD]))[0].as_py()
+        remedy = "Give them this version of Stillhunt (extra spark) and of DuckDB; PYSPARK_PYTHON names their Python."
+        try:
+            found = self.table(f"SELECT identity_of(word) AS i FROM (SELECT '{_WORD}' AS word)")["i"][
+                0
+            ].as_py()
+        except Exception as error:
+            raise SettingError(
+                f"Spark's executors cannot run Stillhunt's functions ({_last_line(error)})",
+                "--engine spark",
+                remedy,
+            ) from error
+        if found != wanted:
+            raise SettingError(
+                f"Spark's executors number values otherwise than DuckDB {duckdb.__version__} does here",
+                "--engine spark",
+                remedy,
+            )
 
 
 def identities(*columns: pa.Array) -> pa.Array:
@@ -256,6 +265,24 @@ def _plain(rows: pa.Table) -> pa.Table:
         for each in rows.schema
     ]
     return rows.cast(pa.schema(kinds))
+
+
+def _settings(folder: Path, master: str | None, conf: Mapping[str, str], memory: str) -> dict[str, str]:
+    chosen = {
+        **_SET,
+        "spark.driver.memory": f"{max(1, _bytes(memory) >> 20)}m",
+        "spark.local.dir": str(folder),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        **({} if master is None else {"spark.master": master}),
+        **conf,
+        "spark.sql.session.timeZone": "UTC",
+    }
+    if "SPARK_CONF_DIR" not in os.environ:
+        quiet = folder / "log4j2.properties"
+        quiet.write_text(_LOGGING, encoding="utf-8")
+        given = chosen.get("spark.driver.extraJavaOptions", "")
+        chosen["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet} {given}".rstrip()
+    return chosen
 
 
 def _answers(master: str | None) -> None:
@@ -340,6 +367,15 @@ def _bytes(size: str) -> int:
     number = size.strip().rstrip("bBiI")
     step = 1024 if "i" in size.lower() else 1000
     return int(float(number[:-1]) * step ** units[number[-1].lower()])
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [
+        line.strip()
+        for line in str(error).splitlines()
+        if line.strip() and not line.startswith(("JVM", "\tat"))
+    ]
+    return next((line for line in lines if "Error" in line), lines[0] if lines else type(error).__name__)
 
 
 def _first_line(error: BaseException) -> str:
