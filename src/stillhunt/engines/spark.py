@@ -181,9 +181,7 @@ class Spark:
 
     def schema_of(self, item: str, /) -> pa.Schema:
         """The columns of a FROM item."""
-        from pyspark.sql.pandas.types import to_arrow_schema
-
-        return to_arrow_schema(self._session.sql(f"SELECT * FROM {item}").schema)
+        return self.table(f"SELECT * FROM {item} LIMIT 0").schema
 
     def fingerprint(self, item: str, columns: Sequence[str], /) -> str:
         """What tells the rows of a FROM item from others, in whatever order and however they are stored."""
