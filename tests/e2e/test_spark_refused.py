@@ -43,7 +43,8 @@ def test_settings_that_spark_cannot_start_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STILLHUNT_SPARK_MASTER", "local[1]")
-    monkeypatch.setenv("STILLHUNT_SPARK_CONF", '{"spark.driver.extraJavaOptions": "-Xnonsense"}')
+    conf = '{"spark.driver.bindAddress": "203.0.113.1", "spark.port.maxRetries": "0"}'
+    monkeypatch.setenv("STILLHUNT_SPARK_CONF", conf)
     said = _refused(capsys, tmp_path)
     assert "Spark gives no session" in said
 

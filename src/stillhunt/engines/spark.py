@@ -99,13 +99,14 @@ class Spark:
         try:
             self._session: Any = builder.getOrCreate()
         except Exception as error:
+            said = _first_line(error)  # while Java, which keeps the words, is there
             _end_java()
             self._folders.close()
             raise SettingError(
-                f"Spark gives no session ({_first_line(error)})",
+                f"Spark gives no session ({said})",
                 f"STILLHUNT_SPARK_MASTER={master or LOCAL!r}",
                 "Name a master that answers, such as spark://host:7077, yarn or local[4].",
-            ) from error
+            ) from None
         try:
             self._register_identity()
         except BaseException:
