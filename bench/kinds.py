@@ -188,7 +188,7 @@ def judged(profile: str, seed: int) -> list[Judged]:
             true[row["campaign_id"]].append(true_kind(one.truth.rows[row["account_id"]]["kind"]))
     found = []
     for name, kinds in true.items():
-        kind, count = Counter(kinds).most_common(1)[0]
+        kind, count = Counter(kinds or [None]).most_common(1)[0]
         if kind is not None and count >= PURE * len(kinds):
             found.append(Judged(kind, said[name], np.array([share[name][each] for each in KINDS])))
     return found
