@@ -137,7 +137,7 @@ def test_a_lake_beside_logs_is_refused(
     first = next((log / "requests").iterdir())
     assert run(["ingest", str(first), "--out", "lake"]) == 0
     assert run(["scan", "lake", str(first), "--out", "r"]) == 2
-    assert "expected one lake, or any number of logs" in capsys.readouterr().err
+    assert "expected one lake, one table or any number of logs" in capsys.readouterr().err
     assert run(["ingest", str(first), "--out", "lake"]) == 2
     assert "--append" in capsys.readouterr().err
 
