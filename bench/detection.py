@@ -13,9 +13,8 @@ from typing import Any
 from bench.asked import last_run, parser, told
 from bench.page import table, write_between
 from bench.result import Row, bounds, share
-from bench.simulated import Truth, flags, grouped, scanned_log, seeds_of
+from bench.simulated import ScannedLog, flags, grouped, scanned_log, seeds_of
 
-from stillhunt.campaigns.result import Campaigns
 from stillhunt.simulate.scenarios import SCENARIOS
 
 SEEDS = {"small": {"demo": 2, "honest": 2}, "full": dict.fromkeys(SCENARIOS, 3) | {"demo": 10, "honest": 20}}
@@ -43,13 +42,13 @@ class Tally:
 
 def measure(profile: str, seed: int, tally: Tally) -> None:
     """Counts one log, made and scanned as the command line does it."""
-    one = scanned_log(profile, seed)
-    tally.seconds.append(one.seconds)
-    count(one.truth, one.found, tally)
+    count(scanned_log(profile, seed), tally)
 
 
-def count(truth: Truth, found: Campaigns, tally: Tally) -> None:
+def count(one: ScannedLog, tally: Tally) -> None:
     """Adds one scanned log to the counts of its profile."""
+    truth, found = one.truth, one.found
+    tally.seconds.append(one.seconds)
     accused, flagged = flags(found)
     hostile, abuse, honest = truth.hostile, truth.abuse, truth.honest
     right = len(flagged & hostile)

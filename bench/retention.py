@@ -21,7 +21,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,8 @@ from bench.asked import last_run, parser, told
 from bench.detection import Tally, count
 from bench.page import table, write_between
 from bench.result import Row, share, write
-from bench.simulated import Truth, grouped, ingested, make, scanned, scanned_log, seeds_of
+from bench.simulated import ScannedLog, ingested, make, scanned, scanned_log, seeds_of
 
-from stillhunt.campaigns.result import Campaigns
 from stillhunt.engines.duckdb import DuckDB
 from stillhunt.schema.requests import TEXT_COLUMNS
 from stillhunt.simulate.scenarios import SCENARIOS
@@ -71,57 +69,41 @@ MODES: Mapping[str, Callable[[Path, Path], None] | None] = {
 """How the log of each mode is made from one with text."""
 
 
-@dataclass
-class Kept:
-    """Counts of one profile in one mode. ``grouped``: hostile accounts in a campaign of any kind."""
-
-    tally: Tally = field(default_factory=Tally)
-    grouped: int = 0
-
-    def add(self, truth: Truth, found: Campaigns, seconds: float) -> None:
-        """Counts one more log."""
-        count(truth, found, self.tally)
-        self.tally.seconds.append(seconds)
-        self.grouped += len(grouped(found) & truth.hostile)
-
-
-def measure(profile: str, seed: int, kept: Mapping[str, Kept]) -> None:
+def measure(profile: str, seed: int, kept: Mapping[str, Tally]) -> None:
     """Simulates one log and scans it in every mode."""
     with tempfile.TemporaryDirectory(prefix="stillhunt-bench-") as name:
         folder = Path(name)
         truth = make(folder / "text", profile, seed)
-        whole = scanned_log(profile, seed)
-        kept["text"].add(truth, whole.found, whole.seconds)
+        count(scanned_log(profile, seed), kept["text"])
         for mode, made in MODES.items():
             if made is None:
                 continue
             made(folder / "text", folder / mode)
             started = time.perf_counter()
             found = scanned(folder / mode, folder / f"result-{mode}")
-            kept[mode].add(truth, found, time.perf_counter() - started)
+            count(ScannedLog(truth, found, time.perf_counter() - started), kept[mode])
 
 
-def rows(profile: str, kept: Mapping[str, Kept]) -> list[Row]:
+def rows(profile: str, kept: Mapping[str, Tally]) -> list[Row]:
     """The figures of one profile, mode by mode, and what each mode costs against text."""
     found = []
-    for mode, each in kept.items():
-        tally = each.tally
+    for mode, tally in kept.items():
         flagged = tally.caught + tally.honest_flagged + tally.abuse_flagged
         if tally.hostile:
             found += [
                 share(profile, f"{mode}: account recall", tally.caught, tally.hostile),
                 share(profile, f"{mode}: precision", tally.caught, flagged),
-                share(profile, f"{mode}: hostile accounts in any campaign", each.grouped, tally.hostile),
+                share(profile, f"{mode}: hostile accounts in any campaign", tally.grouped, tally.hostile),
             ]
         found += [
             share(profile, f"{mode}: honest accounts flagged", tally.honest_flagged, tally.honest),
             share(profile, f"{mode}: resellers and trial farms flagged", tally.abuse_flagged, tally.abuse),
             Row(profile, f"{mode}: scan", sorted(tally.seconds)[len(tally.seconds) // 2], "s", n=tally.logs),
         ]
-    whole = kept["text"].tally
+    whole = kept["text"]
     for mode in MODES:
         if mode != "text" and whole.hostile:
-            lost = 100 * (whole.caught - kept[mode].tally.caught) / whole.hostile
+            lost = 100 * (whole.caught - kept[mode].caught) / whole.hostile
             found.append(Row(profile, f"{mode}: recall lost", lost, "points", "text", whole.hostile))
     return found
 
@@ -157,12 +139,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     measured: list[Row] = []
     for profile in given.profile or PROFILES[given.scale]:
-        kept = {mode: Kept() for mode in MODES}
+        kept = {mode: Tally() for mode in MODES}
         for number, seed in enumerate(seeds_of(profile, given.seeds or SEEDS[given.scale])):
             measure(profile, seed, kept)
             counts = "; ".join(
-                f"{mode} {each.tally.caught} of {each.tally.hostile} hostile accounts flagged, "
-                f"{each.tally.honest_flagged + each.tally.abuse_flagged} others"
+                f"{mode} {each.caught} of {each.hostile} hostile accounts flagged, "
+                f"{each.honest_flagged + each.abuse_flagged} others"
                 for mode, each in kept.items()
             )
             print(f"{profile}, {number + 1} logs: {counts}", flush=True)

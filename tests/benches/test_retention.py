@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from bench import retention
 from bench.detection import Tally
-from bench.retention import MODES, Kept, metadata_only, rows, sketches_only, tell
+from bench.retention import MODES, metadata_only, rows, sketches_only, tell
 from folders import START, requests_of, write_log
 
 from stillhunt.engines.duckdb import DuckDB
@@ -112,9 +112,15 @@ def test_metadata_holds_nothing_that_was_made_from_text(log: Path, tmp_path: Pat
     assert "shares_address" in lake.coverage.active
 
 
-def kept(caught: int, accused: int, grouped: int = 0) -> Kept:
-    return Kept(
-        Tally(logs=1, hostile=50, caught=caught, honest=1000, honest_flagged=accused, seconds=[1.0]), grouped
+def kept(caught: int, accused: int, grouped: int = 0) -> Tally:
+    return Tally(
+        logs=1,
+        hostile=50,
+        caught=caught,
+        grouped=grouped,
+        honest=1000,
+        honest_flagged=accused,
+        seconds=[1.0],
     )
 
 

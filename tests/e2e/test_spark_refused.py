@@ -20,23 +20,24 @@ def _refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> str:
     return " ".join(said.err.split())
 
 
-def test_a_master_that_nobody_is_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("master", "words"),
+    [
+        ("spark://127.0.0.1:1", ["no Spark master answers there", "name another"]),
+        ("nonsense", ["expected spark://HOST:PORT"]),
+    ],
+)
+def test_a_master_that_cannot_be_had(
+    master: str,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("STILLHUNT_SPARK_MASTER", "spark://127.0.0.1:1")
+    monkeypatch.setenv("STILLHUNT_SPARK_MASTER", master)
     said = _refused(capsys, tmp_path)
-    assert "no Spark master answers there" in said
-    assert "STILLHUNT_SPARK_MASTER='spark://127.0.0.1:1'" in said
-    assert "name another" in said
-
-
-def test_a_master_that_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("STILLHUNT_SPARK_MASTER", "nonsense")
-    said = _refused(capsys, tmp_path)
-    assert "expected spark://HOST:PORT" in said
-    assert "STILLHUNT_SPARK_MASTER='nonsense'" in said
+    assert f"STILLHUNT_SPARK_MASTER={master!r}" in said
+    assert all(word in said for word in words)
 
 
 def test_settings_that_spark_cannot_start_with(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from stillhunt.engines.closing import Closing
 from stillhunt.engines.engine import Kernel, quoted
 from stillhunt.engines.scratch import scratch_folder
 from stillhunt.errors import OutputError, SettingError, StillhuntError
@@ -27,7 +27,7 @@ _NO_ROOM = ("No space left on device", "File too large", "Disk quota exceeded", 
 """How DuckDB's errors tell that a disk is full."""
 
 
-class DuckDB:
+class DuckDB(Closing):
     """A DuckDB database in memory. Use it in a ``with`` block.
 
     memory: what queries may take before they spill, such as ``"4GB"``. threads: 0 means every core.
@@ -63,14 +63,6 @@ class DuckDB:
             ) from error
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(IDENTITY)
-
-    def __enter__(self) -> DuckDB:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Frees the database and removes its spill files."""

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from stillhunt.engines.closing import Closing
 from stillhunt.engines.duckdb import IDENTITY
 from stillhunt.engines.engine import Kernel
 from stillhunt.engines.scratch import scratch_folder
@@ -57,7 +57,7 @@ exec "{java}" "$@"
 """
 
 
-class Spark:
+class Spark(Closing):
     """A Spark session of its own. Use it in a ``with`` block; a process has one at a time.
 
     master: such as ``spark://host:7077``, ``yarn`` or ``local[4]``; default: what Spark's own configuration names, else
@@ -112,14 +112,6 @@ class Spark:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Spark:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the session and its Java process, and removes their files."""

@@ -6,27 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
+from stillhunt.engines.closing import Closing
 from stillhunt.sources.source import Rejected
 
 
-class RejectedWriter:
+class RejectedWriter(Closing):
     """Appends to one file, which is only made when the first row is rejected. ``reasons`` counts rows by reason."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.reasons: Counter[str] = Counter()
         self._file: TextIO | None = None
-
-    def __enter__(self) -> RejectedWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Puts every row on disk. Nothing can be written afterwards."""
